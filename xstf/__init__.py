@@ -1,0 +1,38 @@
+"""Spatiotemporal fusion of fine and coarse satellite images on xarray and dask."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+from xstf import accessor as accessor
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "fuse": "api",
+    "list_methods": "api",
+    "scene": "scenes",
+    "check": "scenes",
+    "find_observed": "scenes",
+    "georeference": "scenes",
+    "open_scene": "store",
+    "save": "store",
+    "read_images": "images",
+    "write_images": "images",
+    "score": "metrics",
+    "simulate": "simulation",
+}
+
+__all__ = ["__version__", *_HOMES]
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public function where it is first used."""
+    if name in _HOMES:
+        return getattr(import_module(f"xstf.{_HOMES[name]}"), name)
+    raise AttributeError(f"module 'xstf' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,223 @@
+"""Where pixels lie: axes, grid mappings, and how the coarse grid sits on the fine one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from xstf.grid import scale_of
+
+MAPPING = {"fine": "spatial_ref", "coarse": "spatial_ref_coarse"}
+CLOSE = 0.05  # fine pixels: corners that lie nearer than this are the same corner
+
+
+def georeference(array: xr.DataArray, crs: Any, *, y: str = "y", x: str = "x") -> xr.DataArray:
+    """Return the images with a coordinate reference system.
+
+    Parameters
+    ----------
+    array
+        Images with 1-D coordinates of pixel centres along `y` and `x`.
+    crs
+        Anything that pyproj.CRS takes: ``"EPSG:32633"``, a WKT text.
+    y, x
+        Names of the two spatial dimensions.
+
+    Returns
+    -------
+    xarray.DataArray
+        With the CF grid mapping ``spatial_ref``: the CRS, and the GeoTransform read off the axes.
+
+    Examples
+    --------
+    >>> import numpy as np, xarray as xr, xstf
+    >>> image = xr.DataArray(np.zeros((2, 2)), dims=("y", "x"),
+    ...     coords={"y": [45.0, 15.0], "x": [15.0, 45.0]})
+    >>> xstf.georeference(image, "EPSG:32633").spatial_ref.attrs["GeoTransform"]
+    '0.0 30.0 0.0 60.0 0.0 -30.0'
+    """
+    from pyproj import CRS
+
+    mapping = dict(CRS.from_user_input(crs).to_cf())
+    mapping["GeoTransform"] = _transform(array[y].values, array[x].values)
+    array = array.assign_coords(spatial_ref=_scalar(mapping))
+    array.encoding["grid_mapping"] = "spatial_ref"
+    return array
+
+
+def mapping_of(array: xr.DataArray, name: str = "spatial_ref") -> dict[str, Any] | None:
+    """Return the attributes of the array's grid mapping, None where it has no CRS."""
+    named = array.encoding.get("grid_mapping") or array.attrs.get("grid_mapping") or name
+    for candidate in (named, name):
+        if candidate in array.coords:
+            attrs = dict(array.coords[candidate].attrs)
+            if attrs.get("crs_wkt") or attrs.get("spatial_ref"):
+                return attrs
+    return None
+
+
+def same_crs(fine: dict[str, Any] | None, coarse: dict[str, Any] | None) -> None:
+    """Raise where the two grid mappings have different coordinate reference systems."""
+    if fine is None and coarse is None:
+        return
+    if fine is None or coarse is None:
+        lacking, other = ("fine", "coarse") if fine is None else ("coarse", "fine")
+        raise ValueError(
+            f"the {other} images have a CRS and the {lacking} ones have none; say it: "
+            f"xstf.georeference({lacking}, 'EPSG:...')"
+        )
+    ours, theirs = _wkt(fine), _wkt(coarse)
+    if ours == theirs:
+        return
+    from pyproj import CRS
+
+    left, right = CRS.from_wkt(ours), CRS.from_wkt(theirs)
+    if not left.equals(right, ignore_axis_order=True):
+        raise ValueError(
+            f"the CRS differ: fine {_short(left)}, coarse {_short(right)}; bring the coarse images "
+            "to the fine CRS first: coarse.rio.reproject(...)"
+        )
+
+
+def set_mappings(
+    ds: xr.Dataset, fine: dict[str, Any] | None, coarse: dict[str, Any] | None
+) -> xr.Dataset:
+    """Return the scene with one CF grid mapping for each of its two grids."""
+    same_crs(fine, coarse)
+    for kind, mapping, y, x in (("fine", fine, "y", "x"), ("coarse", coarse, "y_coarse", "x_coarse")):
+        if mapping is None:
+            continue
+        attrs = {**mapping, "GeoTransform": _transform(ds[y].values, ds[x].values)}
+        ds = ds.assign_coords({MAPPING[kind]: _scalar(attrs)})
+        ds[kind].encoding["grid_mapping"] = MAPPING[kind]
+        ds[kind].attrs.pop("grid_mapping", None)
+    return ds
+
+
+def with_axes(array: xr.DataArray, like: xr.DataArray | None = None) -> xr.DataArray:
+    """Return the images with coordinates along y and x: their own, or pixels counted from 0.
+
+    Images without coordinates are taken to cover the same ground as `like`.
+    """
+    if "y" in array.coords and "x" in array.coords:
+        return array
+    axes = {}
+    for dim in ("y", "x"):
+        size = array.sizes[dim]
+        start, end = 0.0, float(size)
+        if like is not None:
+            first, last = like[dim].values[[0, -1]]
+            half = (last - first) / max(1, like.sizes[dim] - 1) / 2 or 0.5
+            start, end = first - half, last + half
+        axes[dim] = start + (np.arange(size) + 0.5) * ((end - start) / size)
+    return array.assign_coords(axes)
+
+
+def meet(
+    fine: tuple[np.ndarray, np.ndarray], coarse: tuple[np.ndarray, np.ndarray], scale: int | None
+) -> tuple[int, tuple[slice, slice]]:
+    """Return the scale, and the rows and columns of the coarse grid that lie below the fine one.
+
+    Parameters
+    ----------
+    fine, coarse
+        Coordinates of the pixel centres along y and along x.
+    scale
+        Side of a coarse cell in fine pixels where it is known.
+
+    Raises
+    ------
+    ValueError
+        If the grids do not share corners and whole cells, or the coarse one does not cover the
+        fine one.
+    """
+    shapes = (len(fine[0]), len(fine[1])), (len(coarse[0]), len(coarse[1]))
+    ratios = [_ratio(f, c) for f, c in zip(fine, coarse, strict=True)]
+    known = [r for r in ratios if r is not None]
+    factor = scale or (round(known[0]) if known else scale_of(*shapes))
+    for ratio in known:
+        if abs(ratio - factor) * max(map(max, shapes)) > CLOSE * factor:
+            raise ValueError(
+                f"the grids do not meet: a coarse pixel is {ratio:.4g} fine pixels wide, not "
+                f"{factor}, (fine {shapes[0]}, coarse {shapes[1]}); resample the coarse images to "
+                "a whole multiple of the fine pixel, from the same corner"
+            )
+    windows = [_below(*axes, factor, shapes) for axes in zip(fine, coarse, "yx", strict=True)]
+    return factor, (windows[0], windows[1])
+
+
+def _below(
+    fine: np.ndarray, coarse: np.ndarray, dim: str, factor: int, shapes: tuple[Any, Any]
+) -> slice:
+    """Return the coarse cells below the fine pixels along one axis."""
+    if len(fine) % factor:
+        raise ValueError(
+            f"the grids do not meet: {len(fine)} fine pixels along {dim} are not whole cells of "
+            f"{factor} (fine {shapes[0]}, coarse {shapes[1]}); cut them to "
+            f"{len(fine) // factor * factor} first: .isel({dim}=slice(...)), or ds.stf.isel for both"
+        )
+    cells = len(fine) // factor
+    step = _step(fine) or (_step(coarse) or factor) / factor
+    start = (fine[0] - step / 2 - (coarse[0] - step * factor / 2)) / step
+    first = round(start / factor)
+    if abs(start - first * factor) > CLOSE:
+        raise ValueError(
+            f"the grids do not meet: along {dim} the fine corner lies {start % factor:.4g} fine "
+            f"pixels inside a coarse cell (fine {shapes[0]}, coarse {shapes[1]}); cut the fine "
+            "images to begin on a cell, or resample the coarse ones to the fine corner"
+        )
+    if first < 0 or first + cells > len(coarse):
+        raise ValueError(
+            f"the grids do not meet: along {dim} the fine images cover coarse cells {first} to "
+            f"{first + cells - 1}, but there are {len(coarse)} (fine {shapes[0]}, coarse "
+            f"{shapes[1]}); cut the fine images to the ground that both cover"
+        )
+    return slice(first, first + cells)
+
+
+def _ratio(fine: np.ndarray, coarse: np.ndarray) -> float | None:
+    ours, theirs = _step(fine), _step(coarse)
+    if ours is None or theirs is None:
+        return None
+    ratio = theirs / ours
+    if ratio < 0:
+        raise ValueError(
+            "the grids do not meet: one axis runs up and the other down; flip one of them, "
+            "such as coarse.isel(y=slice(None, None, -1))"
+        )
+    return float(ratio)
+
+
+def _step(axis: np.ndarray) -> float | None:
+    """Return the distance of pixel centres along an even axis, None for a single pixel."""
+    if len(axis) < 2:
+        return None
+    step = (axis[-1] - axis[0]) / (len(axis) - 1)
+    if step == 0 or np.abs(np.diff(axis) - step).max() > CLOSE * abs(step):
+        raise ValueError(
+            f"the coordinates {axis[0]:g}, {axis[1]:g}, ... {axis[-1]:g} are not evenly spaced; "
+            "images lie on a regular grid"
+        )
+    return float(step)
+
+
+def _transform(y: np.ndarray, x: np.ndarray) -> str:
+    steps = [_step(axis) for axis in (y, x)]
+    dy = steps[0] if steps[0] is not None else -abs(steps[1] or 1.0)
+    dx = steps[1] if steps[1] is not None else abs(dy)
+    return f"{float(x[0] - dx / 2)!r} {dx!r} 0.0 {float(y[0] - dy / 2)!r} 0.0 {dy!r}"
+
+
+def _scalar(attrs: dict[str, Any]) -> xr.DataArray:
+    return xr.DataArray(np.int64(0), attrs=attrs)
+
+
+def _wkt(mapping: dict[str, Any]) -> str:
+    return str(mapping.get("crs_wkt") or mapping["spatial_ref"])
+
+
+def _short(crs: Any) -> str:
+    code = crs.to_authority()
+    return ":".join(code) if code else str(crs.name)

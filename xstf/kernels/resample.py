@@ -1,0 +1,124 @@
+"""Coarse images on the fine grid, by fixed weights of the cells around each fine pixel."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import numpy as np
+from numba import njit
+
+REACH = {"nearest": 0, "linear": 1, "cubic": 2, "tps": 8}  # cells that one fine pixel is made of
+FAINT = 1e-4  # share of a smooth kernel in the fallback, so that a missing cell leaves no hole
+
+
+def upsample(cells: np.ndarray, how: str, scale: int) -> np.ndarray:
+    """Return coarse images at the fine pixels.
+
+    Parameters
+    ----------
+    cells
+        (..., rows + 2 reach, columns + 2 reach) coarse images with ``REACH[how]`` cells more on
+        each side; NaN where missing or off the scene.
+    how
+        ``"nearest"``, ``"linear"``, ``"cubic"`` (Keys 1981, a = -1/2) or ``"tps"``, the thin-plate
+        spline of the lattice cut off at 8 cells.
+    scale
+        Fine pixels along the side of a cell.
+
+    Returns
+    -------
+    numpy.ndarray
+        (..., rows * scale, columns * scale) float32. A missing cell is left out and the weights of
+        its neighbours grow in proportion (linear weights then); NaN where no neighbour is left.
+    """
+    reach = REACH[how]
+    rows, columns = (size - 2 * reach for size in cells.shape[-2:])
+    flat = np.ascontiguousarray(cells, np.float32).reshape(-1, *cells.shape[-2:])
+    out = np.empty((flat.shape[0], rows * scale, columns * scale), np.float32)
+    _upsample(flat, table(how, scale), table("fallback", scale) if reach else _NONE, scale, out)
+    return out.reshape(*cells.shape[:-2], *out.shape[1:])
+
+
+_NONE = np.zeros((0, 0, 0), np.float32)
+
+
+@cache
+def table(how: str, scale: int) -> np.ndarray:
+    """Return the weights (2 reach + 1, 2 reach + 1, scale * scale) of cells for the fine pixels."""
+    if how == "tps":
+        from xstf.kernels.spline import cardinal
+
+        return cardinal(scale, REACH["tps"])
+    offset = (np.arange(scale) + 0.5) / scale - 0.5
+    reach = REACH.get(how, 1)
+    distance = np.abs(np.arange(-reach, reach + 1)[:, None] - offset)
+    linear = np.maximum(0, 1 - distance)
+    if how == "nearest":
+        line = np.ones((1, scale))
+    elif how == "linear":
+        line = linear
+    elif how == "cubic":
+        near = (1.5 * distance - 2.5) * distance**2 + 1
+        far = ((-0.5 * distance + 2.5) * distance - 4) * distance + 2
+        line = np.where(distance < 1, near, np.where(distance < 2, far, 0))
+    else:
+        smooth = np.where(distance < 0.5, 0.75 - distance**2, 0.5 * (1.5 - distance).clip(0) ** 2)
+        line = linear
+        both = _outer(line) * (1 - FAINT) + _outer(smooth) * FAINT
+        return both.astype(np.float32)
+    return _outer(line).astype(np.float32)
+
+
+def _outer(line: np.ndarray) -> np.ndarray:
+    taps, scale = line.shape
+    return np.einsum("ap,bq->abpq", line, line).reshape(taps, taps, scale * scale)
+
+
+@njit(nogil=True, cache=True, fastmath={"contract", "nsz", "arcp"})
+def _upsample(cells, weights, fallback, scale, out):
+    taps = weights.shape[0]
+    square = scale * scale
+    total = np.empty(square, np.float32)
+    middle = taps // 2
+    for n in range(out.shape[0]):
+        for i in range(out.shape[1] // scale):
+            for j in range(out.shape[2] // scale):
+                whole = True
+                for a in range(taps):
+                    for b in range(taps):
+                        whole &= not np.isnan(cells[n, i + a, j + b])
+                if whole:
+                    total[:] = 0
+                    for a in range(taps):
+                        for b in range(taps):
+                            value = cells[n, i + a, j + b]
+                            line = weights[a, b]
+                            for p in range(square):
+                                total[p] += value * line[p]
+                else:
+                    for p in range(square):
+                        total[p] = _mended(cells[n], weights, fallback, i, j, p, middle)
+                for p in range(scale):
+                    for q in range(scale):
+                        out[n, i * scale + p, j * scale + q] = total[p * scale + q]
+
+
+@njit(nogil=True, cache=True, fastmath={"contract", "nsz", "arcp"})
+def _mended(cells, weights, fallback, i, j, p, middle):
+    """Return one fine pixel near missing cells."""
+    total = np.float32(0)
+    for a in range(weights.shape[0]):
+        for b in range(weights.shape[1]):
+            if weights[a, b, p] != 0:
+                total += cells[i + a, j + b] * weights[a, b, p]
+    if not np.isnan(total) or fallback.shape[0] == 0:
+        return total
+    total = np.float32(0)
+    weight = np.float32(0)
+    for a in range(3):
+        for b in range(3):
+            value = cells[i + middle + a - 1, j + middle + b - 1]
+            if not np.isnan(value):
+                total += value * fallback[a, b, p]
+                weight += fallback[a, b, p]
+    return total / weight if weight > 0 else np.float32(np.nan)

@@ -1,0 +1,329 @@
+"""What a fusion method is: the block it is given, the parameters it declares, where it is found."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import importlib
+import pkgutil
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from importlib.metadata import entry_points
+from typing import Any, ClassVar, Protocol, TypeVar
+
+import numpy as np
+
+Array = np.ndarray
+M = TypeVar("M")
+
+
+@dataclass(frozen=True)
+class Block:
+    """All that one output block needs. Arrays reach past it by the halo; NaN off the scene."""
+
+    fine: Array  # (pair, band, y, x)              observed fine images
+    coarse: Array  # (pair, band, y/scale, x/scale)  their coarse images, `reach` cells further
+    target: Array  # (date, band, y/scale, x/scale)  coarse images of the wanted dates
+    planes: Mapping[str, Array]  # more images cut alike: class map, what prepare made
+    numbers: Any  # what prepare found: small, the same for every block
+    dated: Sequence[Any]  # what prepare found for each wanted date
+    times: Array  # (pair,) datetime64
+    target_times: Array  # (date,) datetime64
+    place: tuple[int, int]  # scene coordinates of the first pixel inside the halo; keys seeds only
+    halo: int  # fine pixels, whole cells
+    scale: int
+    valid_range: tuple[float, float] | None
+    device: str = "cpu"
+
+    @property
+    def inner(self) -> tuple[slice, slice]:
+        """Rows and columns of the fine arrays that lie inside the halo."""
+        height, width = self.fine.shape[-2:]
+        return slice(self.halo, height - self.halo), slice(self.halo, width - self.halo)
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What `Method.prepare` promises; every value is deferred."""
+
+    numbers: Any = None  # reaches every block
+    dated: Sequence[Any] = ()  # one for each wanted date; reaches the blocks of that date
+    planes: Mapping[str, Sequence[Any]] = field(default_factory=dict)
+    # one (band, y_coarse, x_coarse) array for each wanted date, cut like the coarse images
+    margin: int = 0  # coarse cells by which these planes reach past the scene on each side
+
+
+class Whole(Protocol):
+    """The whole scene as `Method.prepare` sees it: verbs that defer, no pixels."""
+
+    shape: tuple[int, int]  # fine pixels
+    scale: int
+    unit: int  # side of a summary square in fine pixels
+    dates: int
+    valid_range: tuple[float, float] | None
+    has: frozenset[str]  # names of the scene's own planes, such as "classes"
+
+    @property
+    def statistics(self) -> Any:
+        """Deferred `Statistics` of the pairs' fine images; refuses an empty or unscaled pair."""
+
+    def each(self, function: Callable[..., Any], *arguments: Any) -> Any:
+        """Call ``function(block, *arguments)`` on every tile, without halo or target.
+
+        What it returns, one array or a dict of arrays whose last two axes run along y and x, is
+        put together for the whole scene. Each value may depend on its own square alone.
+        """
+
+    def once(self, function: Callable[..., Any], *arguments: Any) -> Any:
+        """Call ``function(*arguments)`` once; deferred arguments arrive computed."""
+
+    def coarse(self, pair: int) -> Any:
+        """Return the deferred coarse image of a pair, (band, y_coarse, x_coarse)."""
+
+    def target(self, date: int) -> Any:
+        """Return the deferred coarse image of a wanted date, (band, y_coarse, x_coarse)."""
+
+
+@dataclass(frozen=True)
+class Statistics:
+    """Whole-scene statistics of the fine images, each (pair, band) float64; NaN left out."""
+
+    count: Array
+    mean: Array
+    deviation: Array  # population standard deviation
+    smallest: Array
+    largest: Array
+
+
+class Method:
+    """Base of every method: a frozen dataclass of parameters and one pure function `block`.
+
+    Examples
+    --------
+    A whole method:
+
+    >>> from dataclasses import dataclass
+    >>> from xstf.method import Block, Method
+    >>> @dataclass(frozen=True, kw_only=True)
+    ... class Unchanged(Method):
+    ...     pairs = range(1, 2)
+    ...     def block(self, b: Block) -> dict:
+    ...         rows, columns = b.inner
+    ...         return {"fused": b.fine[0, :, rows, columns].repeat(len(b.target), 0)}
+    """
+
+    name: ClassVar[str] = ""
+    pairs: ClassVar[range] = range(1, 2)  # how many pairs it can use
+    unchanged: ClassVar[str] = ""  # what "no coarse change" leaves untouched: texture, flat or ""
+    layers: ClassVar[tuple[str, ...]] = ("fused",)  # what block returns, (date, band, y, x) each
+    cells: ClassVar[bool] = False  # needs coarse cells: takes `cell` where the scene's scale is 1
+
+    def __post_init__(self) -> None:
+        """Check every parameter against its rule."""
+        check_parameters(self)
+
+    @property
+    def halo(self) -> int:
+        """Fine pixels read past the block's edge, before rounding up to whole cells."""
+        return 0
+
+    @property
+    def window_size(self) -> int:
+        """Side of the largest window in fine pixels; the scene must hold one."""
+        return 1
+
+    @property
+    def reach(self) -> int:
+        """Coarse cells read further than the halo."""
+        return 0
+
+    def prepare(self, scene: Whole) -> Prepared:
+        """Find whole-scene numbers, lazily. The default makes sure that there is data."""
+        return Prepared(numbers=scene.statistics)
+
+    def block(self, b: Block) -> dict[str, Array]:
+        """Return the layers of one block, (date, band, y, x) float32 without the halo."""
+        raise TypeError(f"{type(self).__name__} has no block method")
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """The parameters and their values."""
+        return {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}  # type: ignore[arg-type]
+
+
+def param(
+    default: Any,
+    *,
+    doc: str,
+    ge: float | None = None,
+    gt: float | None = None,
+    le: float | None = None,
+    odd: bool = False,
+    choices: tuple[Any, ...] | None = None,
+    none: bool = False,
+    unit: str = "",
+    source: str = "",
+) -> Any:
+    """Declare a parameter: its default, its rule, its unit and where it comes from.
+
+    Parameters
+    ----------
+    default
+        A bool, int, float, str or None; its type is part of the rule.
+    doc
+        One line for the tables.
+    ge, gt, le
+        Bounds.
+    odd
+        The number must be odd.
+    choices
+        The only values allowed.
+    none
+        Whether None is allowed too.
+    unit
+        Unit of the value.
+    source
+        Paper and equation, or the program it comes from.
+    """
+    rule = {"ge": ge, "gt": gt, "le": le, "odd": odd, "choices": choices, "none": none}
+    return field(default=default, metadata={"doc": doc, "unit": unit, "source": source, **rule})
+
+
+def rule_of(f: dataclasses.Field[Any]) -> str:
+    """Return the rule of a parameter in words."""
+    m = f.metadata
+    if m["choices"]:
+        words = "one of " + ", ".join(repr(c) for c in m["choices"])
+    elif f.type in ("bool", bool):
+        words = "True or False"
+    else:
+        whole = f.type in ("int", "int | None")
+        bounds = [
+            f"{sign} {m[key]:g}"
+            for key, sign in (("ge", ">="), ("gt", ">"), ("le", "<="))
+            if m[key] is not None
+        ]
+        number = ("an odd whole number" if m["odd"] else "a whole number") if whole else "a number"
+        words = " ".join([number, " and ".join(bounds)]).strip()
+    return words + (", or None" if m["none"] and None not in (m["choices"] or ()) else "")
+
+
+def check_parameters(method: Any) -> None:
+    """Raise ValueError for the first parameter that breaks its rule, naming value, rule, cure."""
+    for f in dataclasses.fields(method):
+        value = getattr(method, f.name)
+        if f.metadata and not _obeys(value, f):
+            raise ValueError(
+                f"{f.name}={value!r} breaks its rule for {method.name or type(method).__name__}: "
+                f"{rule_of(f)} ({f.metadata['doc']}); the default is {f.default!r}"
+            )
+
+
+def _obeys(value: Any, f: dataclasses.Field[Any]) -> bool:
+    m = f.metadata
+    if value is None:
+        return bool(m["none"]) or None in (m["choices"] or ())
+    if m["choices"]:
+        return any(value == c and isinstance(value, type(c)) for c in m["choices"])
+    if f.type in ("bool", bool):
+        return isinstance(value, bool | np.bool_)
+    if isinstance(value, bool) or not isinstance(value, int | float | np.integer | np.floating):
+        return False
+    if str(f.type).startswith("int") and value != int(value):
+        return False
+    return bool(
+        np.isfinite(value)
+        and (m["ge"] is None or value >= m["ge"])
+        and (m["gt"] is None or value > m["gt"])
+        and (m["le"] is None or value <= m["le"])
+        and (not m["odd"] or value % 2 == 1)
+    )
+
+
+_registered: dict[str, type] = {}
+
+
+def register(name: str) -> Callable[[type[M]], type[M]]:
+    """Make a method known by `name`; the class keeps it as ``name``."""
+
+    def keep(cls: type[M]) -> type[M]:
+        cls.name = name  # type: ignore[attr-defined]
+        _registered[name] = cls
+        return cls
+
+    return keep
+
+
+@cache
+def _places() -> dict[str, Callable[[], Any]]:
+    """Return where each method is imported from: our own files, then plugins."""
+    import xstf.methods
+
+    places: dict[str, Callable[[], Any]] = {}
+    for plugin in entry_points(group="xstf.methods"):
+        places[plugin.name] = plugin.load
+    ours = (m for m in pkgutil.iter_modules(xstf.methods.__path__) if not m.name.startswith("_"))
+    for module in ours:
+        places[module.name] = lambda m=module.name: importlib.import_module(f"xstf.methods.{m}")
+    return places
+
+
+def names() -> list[str]:
+    """Return the names of all methods, sorted."""
+    return sorted({*_places(), *_registered})
+
+
+def find(name: str) -> type[Method]:
+    """Return the class of the method called `name`.
+
+    Raises
+    ------
+    ValueError
+        If there is none; the message holds the nearest names.
+    """
+    key = str(name).lower()
+    if key not in _registered and key in _places():
+        loaded = _places()[key]()
+        if isinstance(loaded, type) and key not in _registered:
+            register(key)(loaded)
+    if key not in _registered:
+        near = difflib.get_close_matches(key, names(), cutoff=0.4)
+        raise ValueError(
+            f"there is no method {name!r}; "
+            + (f"did you mean {' or '.join(map(repr, near))}? " if near else "")
+            + f"There are {', '.join(names())}"
+        )
+    return _registered[key]
+
+
+def build(method: str | Method, parameters: Mapping[str, Any]) -> Method:
+    """Return the method with its parameters, checked.
+
+    Parameters
+    ----------
+    method
+        A name, or an instance, which `parameters` then change.
+    parameters
+        Values by name.
+
+    Raises
+    ------
+    ValueError
+        For an unknown method or parameter, or a value that breaks its rule.
+    """
+    known = find(method) if isinstance(method, str) else type(method)
+    if not isinstance(method, str) and not callable(getattr(method, "block", None)):
+        raise TypeError(f"{method!r} is no method: give a name or an instance with a block method")
+    fields = {f.name for f in dataclasses.fields(known)}  # type: ignore[arg-type]
+    for name in parameters:
+        if name not in fields:
+            near = difflib.get_close_matches(name, fields, n=1, cutoff=0.4)
+            raise ValueError(
+                f"{known.name} has no parameter {name!r}"
+                + (f"; did you mean {near[0]!r}?" if near else "")
+                + f" It has {', '.join(sorted(fields)) or 'none'}"
+            )
+    if isinstance(method, str):
+        return known(**parameters)
+    return dataclasses.replace(method, **parameters)  # type: ignore[type-var]

@@ -1,0 +1,37 @@
+"""What several methods share."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from xstf.method import Block
+
+UPSAMPLE = ("cubic", "linear", "nearest")
+
+
+def reach_of(how: str) -> int:
+    """Return the coarse cells that upsampling reads beyond a pixel's own."""
+    from xstf.kernels.resample import REACH
+
+    return REACH[how]
+
+
+def change(b: Block, pair: int, how: str) -> np.ndarray:
+    """Return the coarse change since a pair at the fine pixels, (date, band, y, x)."""
+    return on_fine(b, b.target - b.coarse[pair], how)
+
+
+def added(b: Block, pair: int, how: str) -> np.ndarray:
+    """Return the fine image of a pair plus the coarse change since, (date, band, y, x)."""
+    return b.fine[pair] + change(b, pair, how)
+
+
+def on_fine(b: Block, cells: np.ndarray, how: str) -> np.ndarray:
+    """Return coarse images of the block at its fine pixels; as they are where the scale is 1."""
+    from xstf.kernels.resample import REACH, upsample
+
+    around = (cells.shape[-1] - b.fine.shape[-1] // b.scale) // 2
+    spare = around - (REACH[how] if b.scale > 1 else 0)
+    if spare:
+        cells = cells[..., spare:-spare, spare:-spare]
+    return upsample(cells, how, b.scale) if b.scale > 1 else cells

@@ -1,0 +1,40 @@
+"""F + coarse change: the prediction that every other method must beat."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from xstf.method import Block, Method, param, register
+from xstf.methods._shared import UPSAMPLE, added, reach_of
+
+
+@register("add")
+@dataclass(frozen=True, kw_only=True)
+class Add(Method):
+    """The fine image of the pair plus the coarse change, upsampled smoothly.
+
+    With two pairs, the mean of what both sides say; a pixel missing in one pair comes from the
+    other. The simplest of all fusion methods, and a hard one to beat on real scenes.
+    """
+
+    pairs = range(1, 3)
+    unchanged = "texture"
+    upsample: str = param("cubic", choices=UPSAMPLE, doc="how coarse change comes to fine pixels")
+
+    @property
+    def reach(self) -> int:
+        """Coarse cells that the upsampling reads beyond."""
+        return reach_of(self.upsample)
+
+    def block(self, b: Block) -> dict[str, np.ndarray]:
+        """Return the prediction of each date."""
+        total = np.zeros((len(b.target), *b.fine.shape[1:]), np.float32)
+        count = np.zeros(total.shape, np.float32)
+        for pair in range(len(b.fine)):
+            moved = added(b, pair, self.upsample)
+            seen = ~np.isnan(moved)
+            total[seen] += moved[seen]
+            count += seen
+        return {"fused": np.where(count > 0, total / np.maximum(count, 1), np.float32(np.nan))}

@@ -1,0 +1,228 @@
+"""Which observed dates serve each wanted date. Pure index arithmetic on the time axis."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+DAY = np.timedelta64(1, "D")
+
+
+@dataclass(frozen=True)
+class Group:
+    """Wanted dates that share their pairs, all as positions on the scene's time axis."""
+
+    pairs: tuple[int, ...]
+    targets: tuple[int, ...]
+
+
+def find_dates(times: np.ndarray, wanted: Any) -> list[int]:
+    """Return the positions of `wanted` dates on the axis `times` (datetime64).
+
+    A date without a time of day means the image of that day.
+
+    Raises
+    ------
+    ValueError
+        If a date is not one of `times`, or names a day that has several.
+    """
+    found = []
+    for value in _listed(wanted):
+        date = np.datetime64(value)
+        if np.isnat(date):
+            raise ValueError(f"{value!r} is not a date; write dates as '2020-07-11'")
+        daily = np.datetime_data(date.dtype)[0] in ("Y", "M", "W", "D")
+        axis = times.astype("datetime64[D]") if daily else times
+        hits = np.flatnonzero(axis == (date.astype("datetime64[D]") if daily else date))
+        if len(hits) == 0:
+            raise ValueError(
+                f"{_day(date)} is not a date of the scene, which has {len(times)} dates from "
+                f"{_day(times.min())} to {_day(times.max())}; nearest is "
+                f"{_day(times[np.argmin(np.abs(times - date.astype(times.dtype)))])}"
+            )
+        if len(hits) > 1:
+            raise ValueError(
+                f"{_day(date)} names {len(hits)} images of that day; give the time of day too"
+            )
+        found.append(int(hits[0]))
+    return found
+
+
+def wanted_dates(
+    times: np.ndarray, fine: np.ndarray, coarse: np.ndarray, dates: Any = None
+) -> list[int]:
+    """Return the positions of the dates to predict, in the order of time.
+
+    Parameters
+    ----------
+    times
+        (time,) datetime64.
+    fine, coarse
+        (time,) bool: which dates have an observed image of that kind.
+    dates
+        A date, several, or a slice of dates; None: every coarse date without a fine image.
+
+    Raises
+    ------
+    ValueError
+        If there is nothing to predict, a date is not in the series, or has no coarse image.
+    """
+    if dates is None or isinstance(dates, slice):
+        mask = coarse & ~fine
+        if isinstance(dates, slice):
+            if dates.start is not None:
+                mask &= times >= np.datetime64(dates.start)
+            if dates.stop is not None:
+                mask &= times < np.datetime64(dates.stop, "D") + DAY
+        if not mask.any():
+            raise ValueError(
+                "nothing to predict: every coarse date has a fine image already; name the dates "
+                "to predict without their own fine image: dates=['2020-07-11']"
+            )
+        return [int(i) for i in np.flatnonzero(mask)]
+    found = find_dates(times, dates)
+    if not found:
+        raise ValueError("dates is empty; name at least one date, or leave it out for all")
+    if len(set(found)) < len(found):
+        raise ValueError(f"dates names a date twice: {[_day(times[i]) for i in found]}")
+    for i in found:
+        if not coarse[i]:
+            raise ValueError(
+                f"{_day(times[i])} has no coarse image, so nothing is known of that day; dates "
+                "with one: "
+                f"{_some(times[coarse])}"
+            )
+    return sorted(found)
+
+
+def group(
+    times: np.ndarray,
+    usable: np.ndarray,
+    targets: Sequence[int],
+    able: range,
+    pairs: Any = "auto",
+) -> list[Group]:
+    """Return the wanted dates in groups that share their pairs.
+
+    Parameters
+    ----------
+    times
+        (time,) datetime64.
+    usable
+        (time,) bool: dates with both images.
+    targets
+        Positions of the wanted dates.
+    able
+        How many pairs the method can use.
+    pairs
+        ``"auto"`` (one on each side where the method can use two, else the nearest),
+        ``"nearest"``, a number (so many nearest), a list of dates, or {date: list of dates}.
+
+    Raises
+    ------
+    ValueError
+        If a date has no pair that can serve it, or the method cannot use so many.
+    """
+    groups: dict[tuple[int, ...], list[int]] = {}
+    named = _named(times, usable, pairs)
+    for target in targets:
+        found = named(target) if named else _chosen(times, usable, target, able, pairs)
+        if target in found:
+            raise ValueError(
+                f"{_day(times[target])} cannot be a pair of its own prediction; leave it out of "
+                "pairs"
+            )
+        if len(found) not in able:
+            raise ValueError(
+                f"{_day(times[target])} would be predicted from {len(found)} pair(s), but the "
+                f"method uses {_numbers(able)}; dates with both images: {_some(times[usable])}"
+            )
+        groups.setdefault(tuple(sorted(found)), []).append(target)
+    return [Group(found, tuple(served)) for found, served in groups.items()]
+
+
+def _chosen(
+    times: np.ndarray, usable: np.ndarray, target: int, able: range, pairs: Any
+) -> tuple[int, ...]:
+    others = [int(i) for i in np.flatnonzero(usable) if i != target]
+    if not others:
+        raise ValueError(
+            f"no date other than {_day(times[target])} has both a fine and a coarse image, so "
+            "there is no pair to predict it from"
+        )
+    nearest = sorted(others, key=lambda i: (abs(times[i] - times[target]), times[i]))
+    if isinstance(pairs, bool) or not (pairs in ("auto", "nearest") or _whole(pairs)):
+        raise ValueError(
+            f'pairs={pairs!r} is not "auto", "nearest", a number, a list of dates or '
+            "{date: list of dates}"
+        )
+    if pairs == "nearest":
+        return tuple(nearest[:1])
+    if pairs != "auto":
+        return tuple(nearest[: int(pairs)])
+    if 2 in able:
+        before = [i for i in nearest if times[i] < times[target]][:1]
+        after = [i for i in nearest if times[i] > times[target]][:1]
+        if before and after:
+            return before[0], after[0]
+    return tuple(nearest[: able.start])
+
+
+def _named(times: np.ndarray, usable: np.ndarray, pairs: Any) -> Any:
+    """Return target -> pairs for pairs given by date, or None."""
+
+    def positions(dates: Any) -> tuple[int, ...]:
+        found = tuple(dict.fromkeys(find_dates(times, dates)))
+        for i in found:
+            if not usable[i]:
+                raise ValueError(
+                    f"{_day(times[i])} is no pair: it lacks a fine or a coarse image; dates with "
+                    f"both: {_some(times[usable])}"
+                )
+        return found
+
+    if isinstance(pairs, Mapping):
+        table = {find_dates(times, date)[0]: positions(dates) for date, dates in pairs.items()}
+
+        def look_up(target: int) -> tuple[int, ...]:
+            if target not in table:
+                raise ValueError(f"pairs has no entry for {_day(times[target])}")
+            return table[target]
+
+        return look_up
+    dated = isinstance(pairs, np.datetime64) or (
+        isinstance(pairs, Iterable) and not isinstance(pairs, str)
+    )
+    if not dated:
+        return None
+    fixed = positions(pairs)
+    return lambda target: fixed
+
+
+def _listed(dates: Any) -> list[Any]:
+    if isinstance(dates, str) or not isinstance(dates, Iterable):
+        return [dates]
+    values = np.asarray(getattr(dates, "values", dates))
+    return list(values) if values.ndim else [values[()]]
+
+
+def _whole(value: Any) -> bool:
+    return isinstance(value, int | np.integer) and value > 0
+
+
+def _numbers(able: range) -> str:
+    return f"exactly {able[0]}" if len(able) == 1 else f"{able[0]} to {able[-1]}"
+
+
+def _day(date: np.datetime64) -> str:
+    return str(np.datetime64(date, "D"))
+
+
+def _some(times: np.ndarray) -> str:
+    days = [_day(t) for t in times]
+    if not days:
+        return "none"
+    return ", ".join(days if len(days) <= 8 else [*days[:4], "...", *days[-3:]])

@@ -1,0 +1,64 @@
+"""Whole-scene statistics of the pairs, and the refusal of data that cannot be fused."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from xstf.method import Block, Statistics
+from xstf.scenes import beyond_reflectance
+
+
+def squares(b: Block, unit: int) -> np.ndarray:
+    """Return the moments of each square of `unit` pixels, (5, pair, band, rows, columns)."""
+    from xstf.kernels.boxes import moments
+
+    return moments(b.fine, unit)
+
+
+def combine(
+    found: np.ndarray, coarse: Sequence[np.ndarray], days: Sequence[str], limits: Any
+) -> Statistics:
+    """Return the statistics of the whole scene from those of its squares.
+
+    Parameters
+    ----------
+    found
+        (5, pair, band, rows, columns): count, mean, squared differences, smallest, largest.
+    coarse
+        The coarse image of each pair.
+    days
+        The date of each pair, for messages.
+    limits
+        Valid range of the scene, or None.
+
+    Raises
+    ------
+    ValueError
+        If an image of a pair holds nothing, or digital numbers instead of reflectance.
+    """
+    count, mean, spread = (
+        part.reshape(*part.shape[:2], -1) for part in (found[0], found[1], found[2])
+    )
+    total = count.sum(axis=-1)
+    for day, valid, image in zip(days, total, coarse, strict=True):
+        for kind, empty in (("fine", not valid.any()), ("coarse", not np.isfinite(image).any())):
+            if empty:
+                raise ValueError(
+                    f"the {kind} image of {day} is all missing, so it makes no pair; leave the "
+                    "date out of pairs, or find the dates that hold something: "
+                    "ds = xstf.find_observed(ds)"
+                )
+    low, high = found[3].min(axis=(-1, -2)), found[4].max(axis=(-1, -2))
+    for name, images in (("fine", (low, high)), ("coarse", coarse)):
+        smallest, largest = (float(f(images)) for f in (np.nanmin, np.nanmax))
+        message = beyond_reflectance(smallest, largest, name, limits)
+        if message:
+            raise ValueError(message)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        centre = (count * mean).sum(axis=-1) / total
+        within = spread + count * (mean - centre[..., None]) ** 2
+        deviation = np.sqrt(within.sum(axis=-1) / total)
+    return Statistics(total, centre, deviation, low, high)
