@@ -113,7 +113,7 @@ def default_blocksize(grid: Grid, fine: da.Array) -> int:
 
 def _batches(method: Method, feed: Feed, group: Group, blocksize: int) -> Iterator[tuple[int, ...]]:
     """Yield the positions of the group's dates that one block predicts together."""
-    side = min(blocksize, *feed.grid.shape) + 2 * feed.grid.round_up(method.halo)
+    side = min(blocksize, *feed.grid.shape) + 2 * feed.grid.round_up(method.halo(feed.grid.scale))
     one = 4 * feed.fine.shape[1] * side**2 * WORK
     size = int(max(1, min(32, MEMORY // one)))
     dates = range(len(group.targets))
@@ -230,7 +230,7 @@ class _Part:
     ) -> None:
         self.method, self.feed, self.group, self.device = method, feed, group, device
         self.targets = [group.targets[d] for d in dates]
-        self.halo = feed.grid.round_up(method.halo) if method else 0
+        self.halo = feed.grid.round_up(method.halo(feed.grid.scale)) if method else 0
         self.reach = method.reach if method else 0
         self.fine, self.coarse = _Source(feed.fine), _Source(feed.coarse)
         self.planes = {name: _Source(a) for name, a in feed.planes.items()}

@@ -123,9 +123,8 @@ class Method:
         """Check every parameter against its rule."""
         check_parameters(self)
 
-    @property
-    def halo(self) -> int:
-        """Fine pixels read past the block's edge, before rounding up to whole cells."""
+    def halo(self, scale: int) -> int:
+        """Return the fine pixels read past the block's edge, before rounding up to whole cells."""
         return 0
 
     @property

@@ -58,8 +58,7 @@ class Starfm(Method):
     )
     upsample: str = param("cubic", choices=UPSAMPLE, doc="how coarse images come to fine pixels")
 
-    @property
-    def halo(self) -> int:
+    def halo(self, scale: int) -> int:
         """Half the window."""
         return self.window // 2
 

@@ -1,0 +1,79 @@
+"""FSDAF's distribution of what the classes leave unexplained within each coarse cell."""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+TINY = 1e-10  # keeps weights above zero, in the units of the scene
+CAP = 10.0  # no pixel takes more than ten times the mean share
+
+
+@njit(nogil=True, cache=True)
+def distribute(fine, names, homogeneity, gain, spatial, step, lows, highs, cell, out):
+    """Write the change of each pixel: that of its class, plus its share of the cell's residual.
+
+    Parameters
+    ----------
+    fine
+        (band, y, x) of the pair, whole cells.
+    names, homogeneity
+        (y, x) class, 0 where none, and the share of its neighbours that have it.
+    gain
+        (band, class): change of each class.
+    spatial
+        (band, y, x): the coarse image of the target date at fine pixels.
+    step
+        (band, y / cell, x / cell): coarse change.
+    lows, highs
+        (band,): limits of the predicted value.
+    cell
+        Side of a cell in pixels.
+    out
+        (band, y, x) float32: filled; NaN where the pixel has no class or the cell no change.
+    """
+    weight = np.empty(cell * cell, np.float64)
+    bands, rows, columns = step.shape
+    for b in range(bands):
+        for i in range(rows):
+            for j in range(columns):
+                y0, y1, x0, x1 = i * cell, (i + 1) * cell, j * cell, (j + 1) * cell
+                count = 0
+                explained = 0.0
+                for y in range(y0, y1):
+                    for x in range(x0, x1):
+                        if names[y, x] > 0:
+                            count += 1
+                            explained += gain[b, names[y, x] - 1]
+                left = np.float64(step[b, i, j]) - explained / max(count, 1)
+                total = 0.0
+                n = 0
+                for y in range(y0, y1):
+                    for x in range(x0, x1):
+                        if names[y, x] > 0:
+                            moved = fine[b, y, x] + gain[b, names[y, x] - 1]
+                            apart = np.float64(spatial[b, y, x]) - moved
+                            if (left <= 0 and apart > 0) or (left > 0 and apart < 0):
+                                apart = 0.0
+                            alone = np.float64(homogeneity[y, x])
+                            weight[n] = abs(apart) * alone + abs(left) * (1 - alone) + TINY
+                            total += weight[n]
+                            n += 1
+                mean = total / max(n, 1)
+                total = 0.0
+                for k in range(n):
+                    weight[k] = weight[k] / mean
+                    if weight[k] > CAP:
+                        weight[k] = 1.0
+                    total += weight[k]
+                mean = total / max(n, 1)
+                n = 0
+                for y in range(y0, y1):
+                    for x in range(x0, x1):
+                        if names[y, x] > 0:
+                            own = np.float64(fine[b, y, x])
+                            change = gain[b, names[y, x] - 1] + left * (weight[n] / mean)
+                            out[b, y, x] = min(max(own + change, lows[b]), highs[b]) - own
+                            n += 1
+                        else:
+                            out[b, y, x] = np.nan
