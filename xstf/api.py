@@ -179,9 +179,7 @@ def _run(
     return run(method, feed, groups, int(blocksize), device)
 
 
-def _wrap(
-    array: Any, name: str, method: Method, parts: Parts, groups: list[Group]
-) -> xr.DataArray:
+def _wrap(array: Any, name: str, method: Method, parts: Parts, groups: list[Group]) -> xr.DataArray:
     """Return a layer with its coordinates, the dates that served, and where it came from."""
     import xstf
 

@@ -86,7 +86,10 @@ def set_mappings(
 ) -> xr.Dataset:
     """Return the scene with one CF grid mapping for each of its two grids."""
     same_crs(fine, coarse)
-    for kind, mapping, y, x in (("fine", fine, "y", "x"), ("coarse", coarse, "y_coarse", "x_coarse")):
+    for kind, mapping, y, x in (
+        ("fine", fine, "y", "x"),
+        ("coarse", coarse, "y_coarse", "x_coarse"),
+    ):
         if mapping is None:
             continue
         attrs = {**mapping, "GeoTransform": _transform(ds[y].values, ds[x].values)}

@@ -319,9 +319,9 @@ def _cut(image: np.ndarray, cells: Tile, margin: int) -> np.ndarray:
     window = np.full((*image.shape[:-2], y1 - y0, x1 - x0), np.nan, image.dtype)
     height, width = image.shape[-2:]
     rows, columns = slice(max(y0, 0), min(y1, height)), slice(max(x0, 0), min(x1, width))
-    window[
-        ..., rows.start - y0 : rows.stop - y0, columns.start - x0 : columns.stop - x0
-    ] = image[..., rows, columns]
+    window[..., rows.start - y0 : rows.stop - y0, columns.start - x0 : columns.stop - x0] = image[
+        ..., rows, columns
+    ]
     return window
 
 

@@ -115,7 +115,10 @@ class Parts:
     def observed(self, kind: str) -> np.ndarray:
         """Return which dates have an observed image, (time,) bool."""
         if f"{kind}_observed" in self.ds:
-            return self.ds[f"{kind}_observed"].values.astype(bool)
+            flags = self.ds[f"{kind}_observed"].data
+            # a few flags, not pixels: read here and now, whatever scheduler waits for the pixels
+            flags = flags.compute(scheduler="sync") if hasattr(flags, "dask") else flags
+            return np.asarray(flags, bool)
         return np.ones(self.ds.sizes["time"], bool)
 
 

@@ -109,7 +109,8 @@ def most_alike(fine, alike, floor, far, offset, weight, count):
                 weight[y, x, p] = say(differ[p], far[j, i])
 
 
-@njit(nogil=True, cache=True, fastmath=FAST)
+# no fastmath: a channel must get the same bits in the vectorised loop and in its remainder
+@njit(nogil=True, cache=True)
 def spread(values, offset, weight, count, out):
     """Write what each pixel's neighbours say together, a missing one left out.
 

@@ -68,7 +68,10 @@ def continuation(shape: tuple[int, int], reach: int) -> list[Piece]:
     segment = (rows // SEGMENT)[:, None] * (width // SEGMENT + 1) + (columns // SEGMENT)[None, :]
     for name in np.unique(segment[ring]):
         cells = np.nonzero(ring & (segment == name))
-        y, x = rows[cells[0]].min() // SEGMENT * SEGMENT, columns[cells[1]].min() // SEGMENT * SEGMENT
+        y, x = (
+            rows[cells[0]].min() // SEGMENT * SEGMENT,
+            columns[cells[1]].min() // SEGMENT * SEGMENT,
+        )
         size = tuple(min(n, max(DEPTH, SEGMENT + 2 * MARGIN)) for n in shape)
         first = tuple(
             int(np.clip(s - MARGIN, 0, n - w)) for s, n, w in zip((y, x), shape, size, strict=True)

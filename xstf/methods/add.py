@@ -37,4 +37,5 @@ class Add(Method):
             seen = ~np.isnan(moved)
             total[seen] += moved[seen]
             count += seen
-        return {"fused": np.where(count > 0, total / np.maximum(count, 1), np.float32(np.nan))}
+        fused = np.where(count > 0, total / np.maximum(count, 1), np.float32(np.nan))
+        return {"fused": fused[(..., *b.inner)]}

@@ -223,7 +223,8 @@ class Fsdaf(Method):
         step = (target.astype(float) - pair).reshape(len(pair), -1)
         gain = np.array([class_changes(shares, band, pure) for band in step])
         low, high = (
-            extreme(found[name], axis=(-1, -2)) for extreme, name in ((np.min, "low"), (np.max, "high"))
+            extreme(found[name], axis=(-1, -2))
+            for extreme, name in ((np.min, "low"), (np.max, "high"))
         )
         with np.errstate(invalid="ignore"):
             lows = np.fmin(np.fmin.reduce(target, axis=(1, 2)), np.nanmin(low.T + gain, axis=1))

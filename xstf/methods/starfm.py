@@ -77,7 +77,12 @@ class Starfm(Method):
         coarse = [on_fine(b, image, self.upsample) for image in b.coarse]
         steps = [change(b, pair, self.upsample) for pair in range(len(b.fine))]
         rows, columns = b.inner
-        shape = (len(b.target), b.fine.shape[1], rows.stop - rows.start, columns.stop - columns.start)
+        shape = (
+            len(b.target),
+            b.fine.shape[1],
+            rows.stop - rows.start,
+            columns.stop - columns.start,
+        )
         fused = np.empty(shape, np.float32)
         for band in range(shape[1]):
             fused[:, band] = self._band(
@@ -121,9 +126,9 @@ class Starfm(Method):
         for pair in range(len(fine)):
             alike_means(
                 self._window(fine[pair], b.halo, far),
-                self._window(_zero(self._weight(np.abs(fine[pair] - coarse[pair]))), b.halo, far),
+                _zero(self._window(self._weight(np.abs(fine[pair] - coarse[pair])), b.halo, far)),
                 self._window(self._weight(np.abs(steps[pair])), b.halo, far),
-                self._window(_zero(moved[pair]), b.halo, far),
+                _zero(self._window(moved[pair], b.halo, far)),
                 _zero(near_limit),
                 _zero(soon_limit),
                 far,

@@ -1,0 +1,194 @@
+"""What every method obeys, run over the whole registry."""
+
+import dataclasses
+import pickle
+from functools import cache
+
+import dask
+import numpy as np
+import pytest
+import xarray as xr
+from dask.base import tokenize
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+import xstf
+from tests.strategies import cuts_of
+from xstf.method import find, names
+
+SMALL = {
+    "starfm": {"window": 11, "classes": 8},
+    "fsdaf": {"window": 9, "num_similar": 7, "min_classes": 2, "max_classes": 4, "small": 20},
+}
+METHODS = names()
+HARD = [(m, p) for m in METHODS for p in range(find(m).pairs[0], find(m).pairs[-1] + 1)]
+SCALE = 4
+
+
+@cache
+def scene(gaps=True, pairs=2):
+    """A scene of 56 x 48 pixels; with gaps, some fine pixels and coarse cells are missing."""
+    ds, _ = xstf.simulate(
+        "mixed", size=(56, 48), scale=SCALE, dates=5, pairs=pairs, bands=("red", "nir"), seed=3
+    )
+    ds = ds.compute()
+    if gaps:
+        ds["fine"][0, :, 10:14, 20:31] = np.nan
+        ds["fine"][0, 1, 40, 3] = np.nan
+        ds["coarse"][1, :, 5:7, 4:6] = np.nan
+        ds["coarse"][0, 0, 11, 9] = np.nan
+    return ds
+
+
+def fuse(method, ds, pairs=None, **options):
+    """Fuse with the small parameters of the law tests."""
+    if pairs is not None:
+        options["pairs"] = pairs
+    parameters = {**SMALL.get(method, {}), **options} if isinstance(method, str) else options
+    return ds.stf.fuse(method, **parameters)
+
+
+def chosen(pairs):
+    return "nearest" if pairs == 1 else "auto"
+
+
+@pytest.fixture(scope="module", params=HARD, ids=lambda p: f"{p[0]}-{p[1]}")
+def whole(request):
+    method, pairs = request.param
+    return method, chosen(pairs), fuse(method, scene(), chosen(pairs), blocksize=1000).compute()
+
+
+@settings(
+    max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(data=st.data())
+def test_any_cut_gives_the_same_picture(whole, data):
+    method, pairs, expected = whole
+    cut = data.draw(cuts_of(scene()))
+    blocksize = data.draw(st.integers(1, 40))
+    found = fuse(method, scene().chunk({**cut, "time": 2}), pairs, blocksize=blocksize)
+    xr.testing.assert_identical(found.compute(), expected)
+
+
+def test_one_date_at_a_time_is_many_together(whole):
+    method, pairs, expected = whole
+    for time in expected.time.values:
+        one = fuse(method, scene(), pairs, dates=time, blocksize=16).compute()
+        xr.testing.assert_identical(one, expected.sel(time=[time]))
+
+
+def test_threads_processes_and_one_worker_agree(whole):
+    method, pairs, expected = whole
+    lazy = fuse(method, scene(), pairs, blocksize=16)
+    for options in ({"scheduler": "sync"}, {"scheduler": "threads", "num_workers": 4}):
+        xr.testing.assert_identical(lazy.compute(**options), expected)
+
+
+def test_a_wider_halo_changes_nothing(whole):
+    method, pairs, expected = whole
+    kind = find(method)
+
+    class Wider(kind):
+        def halo(self, scale):
+            return super().halo(scale) + 2 * scale
+
+    found = fuse(Wider(**SMALL.get(method, {})), scene(), pairs, blocksize=12).compute()
+    np.testing.assert_array_equal(found, expected)
+
+
+def test_building_computes_nothing(whole, nothing_computes):
+    method, pairs, _ = whole
+    lazy = fuse(method, scene().chunk(y=13, x=11, y_coarse=3, x_coarse=5), pairs)
+    assert dask.is_dask_collection(lazy)
+
+
+def test_equal_parameters_make_an_equal_graph(whole):
+    method, pairs, _ = whole
+    lazy = [fuse(method, scene().chunk(y=13), pairs) for _ in range(2)]
+    assert lazy[0].data.name == lazy[1].data.name
+    assert lazy[0].data.name != fuse(method, scene().chunk(y=14), pairs).data.name
+
+
+def test_float32_and_inputs_untouched(whole):
+    method, pairs, expected = whole
+    ds = scene().copy(deep=True)
+    found = fuse(method, ds, pairs).compute()
+    assert found.dtype == np.float32
+    xr.testing.assert_identical(ds, scene())
+    xr.testing.assert_identical(found, expected)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_methods_pickle_hash_and_tokenise(method):
+    made = find(method)(**SMALL.get(method, {}))
+    again = pickle.loads(pickle.dumps(made))
+    assert again == made
+    assert hash(again) == hash(made)
+    assert tokenize(again) == tokenize(made)
+    for field in dataclasses.fields(made):
+        with pytest.raises(dataclasses.FrozenInstanceError):
+            setattr(made, field.name, 1)
+
+
+@pytest.mark.parametrize(("method", "pairs"), HARD)
+def test_no_coarse_change_leaves_untouched_what_is_declared(method, pairs):
+    declared = find(method).unchanged
+    assert declared in ("texture", "flat", "")
+    if not declared:
+        pytest.skip("the method declares nothing")
+    ds = scene(gaps=False).copy(deep=True)
+    if declared == "flat":
+        rounded = (ds["fine"][0, :, ::8, ::8] * 4).round() / 4
+        flat = rounded.values.repeat(8, axis=1).repeat(8, axis=2)
+        ds["fine"][:] = flat
+    else:
+        ds["fine"][:] = ds["fine"][0]
+    ds["coarse"][:] = ds["coarse"][0]
+    found = fuse(method, ds, chosen(pairs)).compute()
+    tolerance = 0 if declared == "texture" else 1e-6
+    np.testing.assert_allclose(found, ds["fine"].values[:1].repeat(3, 0), rtol=0, atol=tolerance)
+
+
+@pytest.mark.parametrize(("method", "pairs"), HARD)
+def test_a_missing_coarse_cell_leaves_no_hole_far_from_it(method, pairs):
+    """NaN comes out only where the fine pixels are missing, or in and around missing cells."""
+    ds = scene(gaps=False).copy(deep=True)
+    ds["coarse"][:, :, 6, 6] = np.nan
+    found = fuse(method, ds, chosen(pairs)).compute()
+    hole = np.isnan(found.values).any(axis=(0, 1))
+    cell = np.zeros_like(hole)
+    cell[6 * SCALE : 7 * SCALE, 6 * SCALE : 7 * SCALE] = True
+    assert not (hole & ~cell).any()
+
+
+@pytest.mark.parametrize(("method", "pairs"), HARD)
+def test_missing_fine_pixels_come_from_the_other_pair_or_stay_missing(method, pairs):
+    ds = scene(gaps=False).copy(deep=True)
+    times = ds.time.values[ds.fine_observed.values]
+    at = {"time": int(np.flatnonzero(ds.fine_observed.values)[0])}
+    hole = np.zeros(ds.fine.shape[2:], bool)
+    hole[20:26, 12:19] = True
+    ds["fine"].values[at["time"], :, hole] = np.nan
+    date = ds.time.values[1]
+    served = list(times) if pairs == 2 else [times[0]]
+    found = fuse(method, ds, served, dates=date).compute()[0]
+    expected = hole if pairs == 1 else np.zeros_like(hole)
+    np.testing.assert_array_equal(np.isnan(found.values).all(axis=0), expected)
+    np.testing.assert_array_equal(np.isnan(found.values).any(axis=0), expected)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_flat_shift_of_the_coarse_image_shifts_the_fine_one(method):
+    ds = scene(gaps=False).copy(deep=True)
+    if find(method).unchanged == "flat":
+        ds["fine"][:] = (ds["fine"][0, :, ::8, ::8] * 4).round().values.repeat(8, 1).repeat(
+            8, 2
+        ) / 4
+    else:
+        ds["fine"][:] = ds["fine"][0]
+    ds["fine"][:] = ds["fine"].clip(0.02, 0.9)
+    ds["coarse"][:] = ds["coarse"][0]
+    date = ds.time.values[2]
+    ds["coarse"].loc[{"time": date}] += 0.03
+    found = fuse(method, ds, "nearest", dates=date).compute()[0]
+    np.testing.assert_allclose(found, ds["fine"][0] + 0.03, rtol=0, atol=1e-6)

@@ -1,0 +1,185 @@
+"""What the import statements say, and what importing costs."""
+
+import ast
+import importlib
+import pkgutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import xstf
+
+ROOT = Path(xstf.__file__).parent
+FILES = {
+    ".".join(("xstf", *path.relative_to(ROOT).with_suffix("").parts)): path
+    for path in sorted(ROOT.rglob("*.py"))
+}
+# a module may import those of a lower rank only
+RANK = {
+    "xstf.grid": 0,
+    "xstf.pairing": 0,
+    "xstf.kernels": 0,
+    "xstf.coordinates": 1,
+    "xstf.scenes": 2,
+    "xstf.method": 2,
+    "xstf.statistics": 3,
+    "xstf.methods": 3,
+    "xstf.nn": 3,
+    "xstf.engine": 4,
+    "xstf.api": 5,
+    "xstf.accessor": 6,
+}
+HEAVY = ("torch", "numba", "rasterio", "matplotlib", "sklearn", "scipy.stats", "rioxarray")
+
+
+def run(code):
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.split()
+
+
+def imports(path, top=False):
+    """Return the modules that a file imports; only where it is loaded itself with `top`."""
+    tree = ast.parse(path.read_text())
+    found = set()
+    for node in tree.body if top else ast.walk(tree):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path.name} imports relatively"
+            inside = {f"{node.module}.{alias.name}" for alias in node.names}
+            found |= {name for name in inside if name in FILES or f"{name}.__init__" in FILES}
+            if node.module != "xstf" or not found & inside:
+                found.add(node.module)
+    return found
+
+
+def below(name, package):
+    return name == package or name.startswith(package + ".")
+
+
+def rank(name):
+    return next((r for package, r in RANK.items() if below(name, package)), None)
+
+
+def files(*packages):
+    return [name for name in FILES if any(below(name, package) for package in packages)]
+
+
+def test_the_reader_of_imports_sees_them():
+    assert {"dask", "numpy", "xstf.grid", "dask._task_spec"} <= imports(FILES["xstf.engine"])
+    assert "xstf.methods" in imports(FILES["xstf.method"])  # inside a function
+    assert "xstf.methods" not in imports(FILES["xstf.method"], top=True)
+    assert "xstf.method" in imports(FILES["xstf.api"])  # from xstf import method
+    assert "xstf.accessor" in imports(FILES["xstf.__init__"])
+
+
+def test_importing_is_quick():
+    code = "import time; t = time.process_time(); import xstf; print(time.process_time() - t)"
+    assert min(float(run(code)[0]) for _ in range(3)) < 1.5
+
+
+def test_importing_loads_nothing_heavy():
+    loaded = run("import sys, xstf; print(*sys.modules)")
+    assert "xarray" in loaded
+    assert not set(HEAVY) & set(loaded)
+
+
+def test_simulating_and_building_load_no_torch():
+    code = (
+        "import sys, xstf; s, _ = xstf.simulate(size=32, dates=3); s.stf.fuse('add');"
+        "print(*sys.modules)"
+    )
+    assert not {"torch", "rasterio", "matplotlib"} & set(run(code))
+
+
+@pytest.mark.parametrize("name", xstf.__all__)
+def test_public_names_are_there(name):
+    assert getattr(xstf, name) is not None
+    assert name in dir(xstf)
+
+
+def test_unknown_names_are_refused():
+    with pytest.raises(AttributeError, match="'xstf' has no attribute 'nonsense'"):
+        xstf.nonsense  # noqa: B018
+
+
+def test_no_public_name_is_a_module():
+    modules = {m.name for m in pkgutil.iter_modules(xstf.__path__)}
+    assert not modules & set(xstf.__all__)
+
+
+def test_public_names_stay_after_importing_every_module():
+    modules = [n for n in FILES if n.count(".") == 1 and n != "xstf.__init__"]
+    code = f"""
+import importlib, types, xstf
+for name in {modules}:
+    importlib.import_module(name)
+for name in xstf.__all__:
+    try:
+        value = getattr(xstf, name)
+    except ModuleNotFoundError:
+        continue
+    if isinstance(value, types.ModuleType):
+        print(name)
+"""
+    assert run(code) == []
+
+
+@pytest.mark.parametrize("name", files(*RANK))
+def test_imports_go_one_way(name):
+    for other in imports(FILES[name]):
+        theirs = rank(other)
+        if theirs is None or (name, other) == ("xstf.method", "xstf.methods"):  # to find them
+            continue
+        package = next(p for p in RANK if below(name, p))
+        assert theirs < rank(name) or below(other, package), f"{name} imports {other}"
+
+
+@pytest.mark.parametrize("name", files("xstf.methods"))
+def test_methods_know_neither_dask_nor_xarray(name):
+    for other in imports(FILES[name]):
+        assert other.split(".")[0] not in ("dask", "distributed", "xarray", "zarr", "torch"), other
+        if below(other, "xstf"):
+            allowed = ("xstf.method", "xstf.methods", "xstf.kernels", "xstf.grid", "xstf.nn")
+            assert any(below(other, p) for p in allowed), f"{name} imports {other}"
+
+
+@pytest.mark.parametrize("name", files("xstf.kernels"))
+def test_kernels_know_only_kernels(name):
+    for other in imports(FILES[name]):
+        assert other.split(".")[0] not in ("dask", "distributed", "xarray", "zarr", "torch"), other
+        assert not below(other, "xstf") or below(other, "xstf.kernels"), f"{name} imports {other}"
+
+
+@pytest.mark.parametrize("name", ["xstf.grid", "xstf.pairing"])
+def test_geometry_and_dates_are_arithmetic_alone(name):
+    assert {n.split(".")[0] for n in imports(FILES[name])} <= {
+        "__future__", "collections", "dataclasses", "typing", "math", "numpy",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_only_networks_import_torch(name):
+    if not below(name, "xstf.nn"):
+        assert "torch" not in {n.split(".")[0] for n in imports(FILES[name])}
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_nobody_reaches_up_to_the_door(name):
+    if name != "xstf.__init__":
+        assert "xstf.accessor" not in imports(FILES[name])
+
+
+@pytest.mark.parametrize("name", files("xstf.methods"))
+def test_a_file_of_methods_registers_its_own_name(name):
+    own = name.rsplit(".", 1)[1]
+    if own.startswith("_"):
+        return
+    from xstf.method import find
+
+    importlib.import_module(name)
+    assert find(own).name == own
+    assert find(own).__module__ == name

@@ -1,0 +1,384 @@
+"""Scenes and results in Zarr: written whole or not at all, opened lazily."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import uuid
+import warnings
+from collections.abc import Hashable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from xstf.scenes import REFLECTANCE, check, scene
+
+_PACKED = ("scale_factor", "add_offset", "_FillValue", "missing_value", "_Unsigned")
+
+
+@dataclass(frozen=True)
+class Packing:
+    """How images become numbers on disk: as they are, as another float, or as scaled integers."""
+
+    dtype: np.dtype | None
+    scale_factor: float | None
+
+    @classmethod
+    def of(cls, dtype: Any, scale_factor: float | None) -> Packing:
+        """Return the packing, or raise for one that would lose the picture."""
+        found = None if dtype is None else np.dtype(dtype)
+        if found is not None and (found.kind not in "iuf" or found.name == "float16"):
+            raise ValueError(
+                f'dtype={dtype!r} holds no image; give "float32", "float64" or an integer such as '
+                '"int16"'
+            )
+        if found is not None and found.kind in "iu" and found.itemsize > 4:
+            raise ValueError(f'dtype="{found}" is wider than the images; give "int16" or "int32"')
+        if found is None or found.kind == "f":
+            if scale_factor is not None:
+                raise ValueError(
+                    f"scale_factor={scale_factor!r} is for whole numbers, but dtype={dtype!r}; "
+                    'give dtype="int16", or leave scale_factor out'
+                )
+            return cls(found, None)
+        if scale_factor is None:
+            raise ValueError(
+                f'dtype="{found}" without a scale_factor would round reflectance 0..1 to 0 and 1, '
+                "and the picture would be lost; give scale_factor=1e-4, or scale_factor=1 for "
+                "whole numbers"
+            )
+        if not (np.isfinite(scale_factor) and scale_factor > 0):
+            raise ValueError(f"scale_factor={scale_factor!r} is not above 0; give such as 1e-4")
+        return cls(found, float(scale_factor))
+
+    @property
+    def fill(self) -> float | int:
+        """What stands for a missing value on disk."""
+        if self.scale_factor is None or self.dtype is None:
+            return np.nan
+        limits = np.iinfo(self.dtype)
+        return int(limits.min if limits.min < 0 else limits.max)
+
+    @property
+    def encoding(self) -> dict[str, Any]:
+        """How xarray describes it; format 3 keeps apart what a missing chunk reads as."""
+        found: dict[str, Any] = {"_FillValue": self.fill, "fill_value": self.fill}
+        if self.dtype is not None:
+            found["dtype"] = self.dtype
+        if self.scale_factor is not None:
+            found["scale_factor"] = self.scale_factor
+        return found
+
+    def pack(self, values: np.ndarray, name: str) -> np.ndarray:
+        """Return the values as they lie on disk; raise where one does not fit."""
+        if self.dtype is None or self.scale_factor is None:
+            return values if self.dtype is None else values.astype(self.dtype)
+        limits, fill = np.iinfo(self.dtype), self.fill
+        low, high = int(limits.min) + (limits.min < 0), int(limits.max) - (limits.min == 0)
+        steps = np.rint(values / np.float64(self.scale_factor))
+        beyond = (steps < low) | (steps > high)
+        if beyond.any():
+            value = values[beyond][np.argmax(np.abs(values[beyond]))]
+            raise ValueError(
+                f"{name} holds {value:g}, which does not fit {self.dtype} in steps of "
+                f"{self.scale_factor:g} ({low * self.scale_factor:g} to "
+                f'{high * self.scale_factor:g}); give a larger scale_factor, dtype="float32", or '
+                f"clip the values first: {name}.clip(0, 1)"
+            )
+        return np.where(np.isnan(steps), fill, steps).astype(self.dtype)
+
+
+PLAIN = Packing(None, None)
+
+
+def save(
+    data: xr.Dataset | xr.DataArray,
+    path: str | os.PathLike[str],
+    *,
+    overwrite: bool = False,
+    dtype: str | None = None,
+    scale_factor: float | None = None,
+) -> Path:
+    """Compute a scene or a fused result and write it as Zarr, whole or not at all.
+
+    Parameters
+    ----------
+    data
+        The scene, or what `xstf.fuse` returned. Chunks are kept, and made regular where they are
+        not; arrays in memory are stored one date per chunk. Chunks that hold nothing but NaN are
+        not stored.
+    path
+        Folder to write, such as ``"fused.zarr"``.
+    overwrite
+        Replace the Zarr store at `path`. The old one stays until the new one is complete, so
+        `data` may come from it.
+    dtype
+        How images are stored: None as they are; an integer type, with `scale_factor`, takes less
+        space.
+    scale_factor
+        The step of stored integers in the units of the images, such as 1e-4.
+
+    Returns
+    -------
+    pathlib.Path
+        The path. Read a scene with `xstf.open_scene`, a result with
+        ``xarray.open_zarr(path, decode_coords="all", consolidated=False)``.
+
+    Raises
+    ------
+    FileExistsError
+        If `path` exists and `overwrite` is not given, or is no Zarr store. Nothing is computed.
+    ValueError
+        If a value does not fit the integer type.
+
+    Warns
+    -----
+    UserWarning
+        If a result is missing everywhere on some date.
+
+    Notes
+    -----
+    A run that is killed leaves nothing at `path`, at most a folder ``.NAME-....partial`` beside it,
+    which may be deleted.
+
+    Examples
+    --------
+    >>> import tempfile, xstf
+    >>> scene, truth = xstf.simulate("parcels", size=64, dates=3)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = xstf.save(scene, f"{folder}/scene.zarr")
+    ...     xstf.open_scene(path).load().equals(scene)
+    True
+    """
+    path, packing = Path(path), Packing.of(dtype, scale_factor)
+    _refuse_existing(path, overwrite)
+    ds = data.to_dataset(name=data.name or "fused") if isinstance(data, xr.DataArray) else data
+    ds, encoding = _prepared(ds, packing)
+    with scratch(path) as temporary:
+        ds.to_zarr(
+            temporary, mode="w", zarr_format=3, consolidated=False, compute=False, encoding=encoding
+        )
+        names = [n for n, v in ds.variables.items() if v.chunks is not None]
+        counts = write_blocks(
+            [(ds[n].data, temporary / str(n), str(n), _packing(ds[n], packing)) for n in names]
+        )
+        if not {"fine", "coarse"} <= set(ds.data_vars):
+            for name, count in zip(names, counts, strict=True):
+                if ds[name].dims[0] == "time" and ds[name].dtype.kind == "f":
+                    warn_missing(count, ds["time"].values, str(name))
+        _move(temporary, path)
+    return path
+
+
+def open_scene(
+    path: str | os.PathLike[str],
+    *,
+    fine: str = "fine",
+    coarse: str = "coarse",
+    chunks: Any = {},  # noqa: B006  never changed; None has a meaning of its own
+) -> xr.Dataset:
+    """Open a scene in Zarr, lazily, and check it.
+
+    Parameters
+    ----------
+    path
+        A Zarr group with both images, such as `xstf.save` writes, or with the groups ``/fine`` and
+        ``/coarse``.
+    fine, coarse
+        Names of the two variables or groups in the store. The scene calls them ``fine`` and
+        ``coarse``.
+    chunks
+        Chunks of the dask arrays as `xarray.open_zarr` takes them; by default those of the store.
+
+    Returns
+    -------
+    xarray.Dataset
+        The scene with both grid mappings. No pixel is read.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no Zarr group at `path`.
+    ValueError
+        If it is not a scene (`xstf.check`).
+    """
+    import zarr
+
+    try:
+        groups = set(zarr.open_group(str(path), mode="r").group_keys())
+    except FileNotFoundError as error:
+        raise FileNotFoundError(
+            f"{path} is not a Zarr group; check the path, or write a scene there first: "
+            f"xstf.save(scene, {str(path)!r})"
+        ) from error
+    options: dict[str, Any] = dict(chunks=chunks, decode_coords="all", consolidated=False)
+    if {fine, coarse} <= groups:
+        tree = xr.open_datatree(str(path), engine="zarr", **options)
+        nodes = {"/fine": tree[fine].to_dataset(), "/coarse": tree[coarse].to_dataset()}
+        limits = tree.attrs.get("valid_range", REFLECTANCE)
+        return scene(xr.DataTree.from_dict(nodes), valid_range=limits)
+    ds = xr.open_zarr(str(path), **options)
+    for name, variable in ds.variables.items():
+        if variable.dims == ("time",) and name not in ds.indexes:
+            ds[name] = ds[name].compute(scheduler="synchronous")
+        if variable.dtype.kind == "T":
+            ds[name] = ds[name].astype(object)
+    check(ds, fine, coarse)
+    ds = ds.rename({n: to for n, to in ((fine, "fine"), (coarse, "coarse")) if n != to})
+    for name in ("fine", "coarse"):
+        if ds[name].dtype != np.float32 and "scale_factor" in ds[name].encoding:
+            encoding = ds[name].encoding
+            ds[name] = ds[name].astype("float32")
+            ds[name].encoding = encoding
+    return ds
+
+
+def write_blocks(jobs: list[tuple[Any, Path, str, Packing]]) -> list[np.ndarray]:
+    """Write dask arrays into Zarr arrays of the same chunks, in one compute.
+
+    Parameters
+    ----------
+    jobs
+        For each array: the dask array, the folder of the Zarr array, its name for messages, and
+        how to pack it.
+
+    Returns
+    -------
+    list of numpy.ndarray
+        For each array how many values along its first dimension are not missing.
+    """
+    import dask
+
+    counts = [
+        data.map_blocks(
+            _write_block,
+            str(path),
+            name,
+            packing,
+            chunks=(data.chunks[0], *((1,) * len(c) for c in data.chunks[1:])),
+            dtype=np.int64,
+            meta=np.empty((0,) * data.ndim, np.int64),
+        )
+        for data, path, name, packing in jobs
+    ]
+    totals = dask.compute(*counts)
+    return [c.sum(axis=tuple(range(1, c.ndim))) for c in totals]
+
+
+def _write_block(
+    values: np.ndarray, path: str, name: str, packing: Packing, block_info: Any = None
+) -> np.ndarray:
+    """Write one chunk, unless all of it is missing, and count what is not."""
+    import zarr
+
+    seen = np.isfinite(values) if values.dtype.kind == "f" else np.ones(values.shape, bool)
+    packed = packing.pack(values, name)
+    if values.dtype.kind != "f" or not np.isnan(values).all():
+        where = tuple(slice(*ends) for ends in block_info[0]["array-location"])
+        zarr.open_array(path, mode="r+")[where] = packed
+    return seen.sum(axis=tuple(range(1, values.ndim)), keepdims=True)
+
+
+def warn_missing(count: np.ndarray, times: np.ndarray, name: str) -> None:
+    """Warn of dates on which nothing was predicted."""
+    empty = [str(np.datetime64(t, "D")) for t in times[count == 0]]
+    if empty:
+        shown = ", ".join(empty[:6]) + (f" and {len(empty) - 6} more" if len(empty) > 6 else "")
+        warnings.warn(
+            f"{name} is missing everywhere on {shown}: no coarse image, or nothing but clouds in "
+            "it or in the images that served (pair_dates)",
+            UserWarning,
+            stacklevel=3,
+        )
+
+
+def regular(variable: xr.Variable) -> xr.Variable:
+    """Return the variable on dask, in chunks that Zarr can store; in memory, one date a chunk."""
+    if variable.chunks is None:
+        return variable.chunk({variable.dims[0]: 1})
+    sizes = (max(c) for c in variable.chunks)
+    return variable.chunk(dict(zip(variable.dims, sizes, strict=True)))
+
+
+@contextmanager
+def scratch(path: Path) -> Iterator[Path]:
+    """Give a name beside `path` for a temporary folder, and delete the folder at the end."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}-{uuid.uuid4().hex[:8]}.partial")
+    try:
+        yield temporary
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _move(new: Path, path: Path) -> None:
+    """Give a folder its name; what had the name before is deleted once that is done."""
+    if not path.exists():
+        new.rename(path)
+        return
+    with scratch(path) as old:
+        path.rename(old)
+        try:
+            new.rename(path)
+        except OSError:
+            old.rename(path)
+            raise
+
+
+def _refuse_existing(path: Path, overwrite: bool) -> None:
+    if not path.exists():
+        return
+    if not overwrite:
+        raise FileExistsError(
+            f"{path} exists; give another path, or replace it with overwrite=True"
+        )
+    if not any((path / n).exists() for n in ("zarr.json", ".zgroup", ".zmetadata")):
+        raise FileExistsError(
+            f"{path} exists and is no Zarr store, so overwrite=True leaves it alone; give another "
+            "path, or delete it yourself"
+        )
+
+
+def _prepared(
+    ds: xr.Dataset, packing: Packing
+) -> tuple[xr.Dataset, dict[Hashable, dict[str, Any]]]:
+    """Return the data as they are stored: regular chunks, no old encodings; and the new ones."""
+    encoding: dict[Hashable, dict[str, Any]] = {}
+    ds = ds.copy()
+    for name in list(ds.variables):
+        variable = ds.variables[name].copy(deep=False)
+        mapping = variable.encoding.get("grid_mapping", variable.attrs.get("grid_mapping"))
+        variable.encoding = {}
+        encoding[name] = {"grid_mapping": mapping} if mapping in ds.variables else {}
+        # left from packed files, these would be applied once more on opening
+        stale = _PACKED if variable.dtype.kind == "f" else ()
+        variable.attrs = {
+            k: v for k, v in variable.attrs.items() if k not in (*stale, "grid_mapping")
+        }
+        if variable.dtype.kind in "UT":
+            variable = variable.astype(object)
+        if variable.chunks is not None and (
+            variable.ndim == 0 or variable.dtype.kind not in "biuf"
+        ):
+            variable = variable.compute()
+        image = variable.ndim == 4 and variable.dtype.kind == "f"
+        if image or variable.chunks is not None:
+            variable = regular(variable)
+            encoding[name]["chunks"] = [max(c) for c in variable.chunks or ()]
+            if variable.dtype.kind == "f":
+                encoding[name] |= _packing(variable, packing).encoding
+        if name not in ds.indexes:
+            ds[name] = variable
+        elif ds[name].dtype.kind in "UT":
+            ds = ds.assign_coords({name: variable})
+        ds.variables[name].encoding = {}
+    return ds, {n: e for n, e in encoding.items() if e}
+
+
+def _packing(variable: xr.Variable | xr.DataArray, packing: Packing) -> Packing:
+    """Return how a variable is packed: images as asked, all else as it is."""
+    return packing if variable.ndim == 4 and variable.dtype.kind == "f" else PLAIN
