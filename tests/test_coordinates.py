@@ -217,6 +217,12 @@ def test_the_same_crs_in_another_version_of_wkt_is_the_same():
     same_crs(old, new)
 
 
+def test_the_order_of_axes_makes_no_other_crs():
+    from pyproj import CRS
+
+    same_crs(*({"crs_wkt": CRS.from_user_input(name).to_wkt()} for name in (4326, "OGC:CRS84")))
+
+
 def test_each_grid_gets_its_mapping():
     ds = xr.Dataset(
         {

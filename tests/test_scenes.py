@@ -149,7 +149,7 @@ def test_a_whole_number_written_as_a_float_serves(images):
     assert xstf.scene(bare, coarse, scale=2.0).attrs["scale"] == 2
 
 
-def test_a_trailing_word_for_what_is_no_image(both):
+def test_what_is_no_image_is_named(both):
     fine, coarse = both
     with pytest.raises(TypeError, match="give two DataArrays"):
         xstf.scene(fine.values, coarse)
@@ -179,10 +179,10 @@ def test_a_dimension_too_many_is_not_cured_by_one_more(both):
     assert "expand_dims" not in str(caught.value)
 
 
-@pytest.mark.parametrize("dim", ["time", "y", "x", "band"])
+@pytest.mark.parametrize("dim", ["time", "y", "x"])
 def test_empty_images_are_refused(both, dim):
     fine, coarse = both
-    with pytest.raises(ValueError, match="empty|no date|holds no"):
+    with pytest.raises(ValueError, match="fine.*(empty|holds no|no date)"):
         xstf.scene(fine.isel({dim: slice(0, 0)}), coarse)
 
 
@@ -193,7 +193,8 @@ def test_grids_that_do_not_meet_name_both_shapes_and_the_cure(both):
     fine, coarse = (image.drop_vars(["y", "x"]) for image in both)
     with pytest.raises(ValueError, match="the grids do not meet") as caught:
         xstf.scene(fine.isel(y=slice(0, 7)), coarse)
-    says(caught, "(7, 12)", "(4, 6)", "isel")
+    says(caught, "(7, 12)", "(4, 6)")
+    assert re.search("isel|resample", str(caught.value))
 
 
 @pytest.mark.parametrize(
@@ -317,7 +318,10 @@ def test_block_means_have_the_same_bits_in_any_chunks(images, chunks):
         found = reduce_to_cells(image.chunk(chunks), 8)
         assert isinstance(found.data, da.Array)
         assert found.dtype == np.float32
-        xr.testing.assert_identical(found.compute(), expected)
+        found = found.compute()
+    assert found.dims == expected.dims
+    xr.testing.assert_identical(found.coords.to_dataset(), expected.coords.to_dataset())
+    np.testing.assert_array_equal(found, expected)
 
 
 def test_a_cell_of_a_scene_is_missing_where_more_than_half_of_it_is(images):

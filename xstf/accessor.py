@@ -27,11 +27,11 @@ class SceneAccessor:
 
     def isel(self, **indexers: Any) -> xr.Dataset:
         """Cut both grids by positions of fine pixels, outwards to whole coarse cells."""
-        return scenes.isel(self._ds, indexers)
+        return scenes.isel(self._ds, dict(indexers))
 
     def sel(self, **indexers: Any) -> xr.Dataset:
         """Cut both grids by coordinates, outwards to whole coarse cells."""
-        return scenes.sel(self._ds, indexers)
+        return scenes.sel(self._ds, dict(indexers))
 
     def find_observed(self, **options: Any) -> xr.Dataset:
         """Find from the pixels which dates are observed; see `xstf.find_observed`."""

@@ -1,4 +1,4 @@
-"""The calls behind the accessor: check the scene, pair the dates, run the engine, wrap the result."""
+"""The calls behind the accessor: check the scene, pair the dates, run the engine, wrap."""
 
 from __future__ import annotations
 
@@ -216,8 +216,8 @@ def _with_layers() -> list[str]:
 
 def _short(date: np.datetime64) -> str:
     """Return a date as text, without a time of day where it is midnight."""
-    day = np.datetime64(date, "D")
-    return str(day if day == date else np.datetime64(date, "s"))
+    day = date.astype("datetime64[D]")
+    return str(day if day == date else date.astype("datetime64[s]"))
 
 
 def _odd_below(size: int) -> int:

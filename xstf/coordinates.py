@@ -159,7 +159,7 @@ def _below(
         raise ValueError(
             f"the grids do not meet: {len(fine)} fine pixels along {dim} are not whole cells of "
             f"{factor} (fine {shapes[0]}, coarse {shapes[1]}); cut them to "
-            f"{len(fine) // factor * factor} first: .isel({dim}=slice(...)), or ds.stf.isel for both"
+            f"{len(fine) // factor * factor} first: .isel({dim}=slice(...)), or ds.stf.isel"
         )
     cells = len(fine) // factor
     step = _step(fine) or (_step(coarse) or factor) / factor

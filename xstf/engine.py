@@ -86,11 +86,12 @@ def fuse(
                     at = for_dates.index(group.targets[date])
                     out = (names[layer], at, 0, i, j)
                     tasks[out] = Task(out, _pick, TaskRef(key), layer, slice(n, n + 1))
+    dependencies: list[Any] = feed.arrays
     rows, columns = feed.grid.cut(blocksize)
     chunks = ((1,) * len(for_dates), (feed.fine.shape[1],), rows, columns)
     return {
         layer: da.Array(
-            HighLevelGraph.from_collections(name, MaterializedLayer(tasks), feed.arrays),
+            HighLevelGraph.from_collections(name, MaterializedLayer(tasks), dependencies),
             name,
             chunks,
             dtype=np.float32,
@@ -176,6 +177,7 @@ class _Whole:
     def each(self, function: Callable[..., Any], *arguments: Any) -> TaskRef:
         part = _Part(None, self._feed, self._group, (), Prepared(), "cpu")
         base = self._key(function)
+        key: tuple[Any, ...]
         tiles: list[list[TaskRef]] = []
         for i, j, tile in self._feed.grid.tiles(self._blocksize):
             key = (*base, i, j)

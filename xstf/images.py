@@ -169,10 +169,10 @@ def write_images(
 
     packing = Packing.of(dtype, scale_factor)
     if not isinstance(fused, xr.DataArray) or set(fused.dims) != {"time", "band", "y", "x"}:
-        found = getattr(fused, "dims", type(fused).__name__)
+        found = fused.dims if isinstance(fused, xr.DataArray) else type(fused).__name__
         raise ValueError(
             f"images are a DataArray (time, band, y, x), not {found}; take one layer of a "
-            "Dataset by name, add a missing dimension with .expand_dims('time')"
+            "Dataset by its name, and add a missing dimension: .expand_dims('time')"
         )
     if Path(prefix).name != prefix:
         raise ValueError(f"prefix={prefix!r} is no begin of a file name; folders go into folder=")

@@ -8,7 +8,7 @@ import importlib
 import pkgutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, partial
 from importlib.metadata import entry_points
 from typing import Any, ClassVar, Protocol, TypeVar
 
@@ -264,7 +264,7 @@ def _places() -> dict[str, Callable[[], Any]]:
         places[plugin.name] = plugin.load
     ours = (m for m in pkgutil.iter_modules(xstf.methods.__path__) if not m.name.startswith("_"))
     for module in ours:
-        places[module.name] = lambda m=module.name: importlib.import_module(f"xstf.methods.{m}")
+        places[module.name] = partial(importlib.import_module, f"xstf.methods.{module.name}")
     return places
 
 

@@ -210,7 +210,7 @@ def _listed(dates: Any) -> list[Any]:
 
 
 def _whole(value: Any) -> bool:
-    return isinstance(value, int | np.integer) and value > 0
+    return isinstance(value, int | np.integer) and bool(value > 0)
 
 
 def _numbers(able: range) -> str:
@@ -218,7 +218,7 @@ def _numbers(able: range) -> str:
 
 
 def _day(date: np.datetime64) -> str:
-    return str(np.datetime64(date, "D"))
+    return str(date.astype("datetime64[D]"))
 
 
 def _some(times: np.ndarray) -> str:

@@ -74,9 +74,10 @@ def overview(
     values = {name: _picked(image, chosen, name) for name, image in images.items()}
     low, high = _limits([values[n] for n in (stretch or values)])
     figure = figure_class(dpi=120, layout="constrained")
+    figure.get_layout_engine().set(w_pad=0.06, h_pad=0.06)  # inches
     axes = _panels(figure, len(values), len(errors), next(iter(values.values())).shape[1:])
-    for (name, image), panel in zip(values.items(), axes, strict=False):
-        panel.imshow(_colours(image, low, high), interpolation="nearest")
+    for (name, picked), panel in zip(values.items(), axes, strict=False):
+        panel.imshow(_colours(picked, low, high), interpolation="nearest")
         panel.set_title(name, fontsize=9)
     if errors:
         _draw_errors(errors, axes[len(values) :])
@@ -176,4 +177,6 @@ def _draw_errors(errors: Mapping[str, xr.DataArray], axes: Sequence[Any]) -> Non
         panel.set_facecolor(MISSING)
         panel.set_title(name, fontsize=9)
     bar = axes[-1].inset_axes((1.04, 0.0, 0.05, 1.0))
+    bar.set_in_layout(axes[-1].get_subplotspec().is_last_col())  # else there is an empty cell
     axes[-1].figure.colorbar(drawn, cax=bar, extend="max").ax.tick_params(labelsize=7)
+    bar.set_ylabel("mean absolute error", fontsize=8)

@@ -24,7 +24,7 @@ def progress(total: int, what: str, file: TextIO | None = None) -> Iterator[None
     """Show how many output blocks are finished while dask computes on this machine.
 
     On a terminal one line is rewritten and wiped at the end. Elsewhere a line is written at each
-    10 %, unless all is over within two seconds.
+    10 %, not more than one a second, and none if all is over within two seconds.
 
     Parameters
     ----------
@@ -135,14 +135,15 @@ class _Bar(_Meter):
 
 
 class _Log(_Meter):
-    """Lines of a log, one at each 10 %."""
+    """Lines of a log, one at each 10 %, at least a second apart."""
 
     tenths = 0
+    next = QUICK
 
     def show(self) -> None:
         tenths = 10 * self.done // self.total
-        if tenths > self.tenths and self.seconds >= QUICK:
-            self.tenths = tenths
+        if tenths > self.tenths and self.seconds >= self.next:
+            self.tenths, self.next = tenths, self.seconds + 1
             text = f"{self.what}: {10 * tenths} %, {self.done} of {self.total} blocks"
             self.file.write(f"{text}, {_duration(self.seconds)}\n")
             self.file.flush()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Hashable
 from dataclasses import dataclass
 from typing import Any
 
@@ -203,7 +202,8 @@ def find_observed(data: xr.Dataset, *, least: float = 0.0) -> xr.Dataset:
     found = dask.compute(
         *(ds[k].notnull().mean([d for d in ds[k].dims if d != "time"]) > least for k in _KINDS)
     )
-    return data.assign({f"{k}_observed": ("time", f.values) for k, f in zip(_KINDS, found)})
+    flags = zip(_KINDS, found, strict=True)
+    return data.assign({f"{k}_observed": ("time", f.values) for k, f in flags})
 
 
 _KINDS = ("fine", "coarse")
@@ -222,7 +222,7 @@ def with_observed(parts: Parts) -> Parts:
     return Parts(find_observed(parts.ds), parts.grid, parts.valid_range)
 
 
-def isel(data: xr.Dataset, indexers: dict[Hashable, Any]) -> xr.Dataset:
+def isel(data: xr.Dataset, indexers: dict[str, Any]) -> xr.Dataset:
     """Cut both grids by positions on the fine one, outwards to whole coarse cells.
 
     Parameters
@@ -234,7 +234,7 @@ def isel(data: xr.Dataset, indexers: dict[Hashable, Any]) -> xr.Dataset:
     """
     parts = take_apart(data)
     ds, scale = parts.ds, parts.grid.scale
-    both = {}
+    both: dict[str, slice] = {}
     for dim in ("y", "x"):
         if dim not in indexers:
             continue
@@ -250,7 +250,7 @@ def isel(data: xr.Dataset, indexers: dict[Hashable, Any]) -> xr.Dataset:
     return ds.isel({**indexers, **both})
 
 
-def sel(data: xr.Dataset, indexers: dict[Hashable, Any]) -> xr.Dataset:
+def sel(data: xr.Dataset, indexers: dict[str, Any]) -> xr.Dataset:
     """Cut both grids by coordinates, outwards to whole coarse cells.
 
     Parameters
@@ -260,7 +260,7 @@ def sel(data: xr.Dataset, indexers: dict[Hashable, Any]) -> xr.Dataset:
     indexers
         ``y`` and ``x`` as slices of coordinates in either order; others as xarray takes them.
     """
-    windows: dict[Hashable, Any] = {}
+    windows: dict[str, Any] = {}
     for dim in ("y", "x"):
         if dim not in indexers:
             continue
@@ -301,11 +301,12 @@ def beyond_reflectance(low: float, high: float, name: str, limits: Any) -> str |
 def _meet(ds: xr.Dataset) -> tuple[int, tuple[slice, slice]]:
     """Return the scale of a scene, and its coarse cells below the fine pixels."""
     scale = ds.attrs.get("scale")
+    fine = ds.sizes["y"], ds.sizes["x"]
+    coarse = ds.sizes["y_coarse"], ds.sizes["x_coarse"]
     axes = ("y", "x", "y_coarse", "x_coarse")
     if all(a in ds.coords for a in axes):
         y, x, y_coarse, x_coarse = (ds[a].values for a in axes)
         return meet((y, x), (y_coarse, x_coarse), scale)
-    fine, coarse = ds["fine"].shape[2:], ds["coarse"].shape[2:]
     scale = scale or scale_of(fine, coarse)
     if any(f != c * scale for f, c in zip(fine, coarse, strict=True)):
         raise ValueError(
@@ -447,7 +448,7 @@ def _on_cells(
         raise ValueError(f"scale={scale!r} is not a whole number of fine pixels, 1 or more")
     if fine.shape[2:] == coarse.shape[2:] and scale != 1:
         if scale is None:
-            scale_of(fine.shape[2:], coarse.shape[2:])  # raises, naming both readings
+            scale_of(*((a.sizes["y"], a.sizes["x"]) for a in (fine, coarse)))  # raises
         coarse = reduce_to_cells(with_axes(coarse, fine), int(scale or 1))
     coarse = with_axes(coarse, fine)
     fine_axes, coarse_axes = ((a["y"].values, a["x"].values) for a in (fine, coarse))

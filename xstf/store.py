@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import time
 import uuid
 import warnings
 from collections.abc import Hashable, Iterator
@@ -166,7 +167,7 @@ def save(
         counts = write_blocks(
             [(ds[n].data, temporary / str(n), str(n), _packing(ds[n], packing)) for n in names]
         )
-        if not {"fine", "coarse"} <= set(ds.data_vars):
+        if isinstance(data, xr.DataArray) or "pair_dates" in ds.coords:
             for name, count in zip(names, counts, strict=True):
                 if ds[name].dims[0] == "time" and ds[name].dtype.kind == "f":
                     warn_missing(count, ds["time"].values, str(name))
@@ -311,6 +312,11 @@ def scratch(path: Path) -> Iterator[Path]:
     temporary = path.with_name(f".{path.name}-{uuid.uuid4().hex[:8]}.partial")
     try:
         yield temporary
+    except BaseException:
+        # blocks that run while another fails may still be writing; later ones find no array
+        shutil.rmtree(temporary, ignore_errors=True)
+        time.sleep(0.2)
+        raise
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 

@@ -6,6 +6,7 @@ import pytest
 import xstf
 from tests import oracles
 from xstf.methods import fsdaf
+from xstf.methods._classes import FEW, class_changes
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +41,7 @@ def test_class_changes_equal_the_oracle(scene):
     classes = scene.classes.values.reshape(8, 6, 8, 6)
     shares = np.array([(classes == c).mean(axis=(1, 3)).ravel() for c in (1, 2, 3)])
     change = (scene.coarse[1, 1] - scene.coarse[0, 1]).values.astype(float).ravel()
-    found = fsdaf.class_changes(shares, change, 15)
+    found = class_changes(shares, change, 15)
     np.testing.assert_allclose(found, oracles.class_changes(shares, change, 15), atol=1e-6)
 
 
@@ -116,7 +117,7 @@ def test_the_papers_scene():
     classes = ds.classes.values.reshape(30, 16, 30, 16)
     shares = np.array([(classes == c).mean(axis=(1, 3)).ravel() for c in (1, 2, 3)])
     change = (ds.coarse[1, 0] - ds.coarse[0, 0]).values.astype(float).ravel()
-    gain = fsdaf.class_changes(shares, change, round(fsdaf.FEW * 900))
+    gain = class_changes(shares, change, round(FEW * 900))
     np.testing.assert_allclose(gain, [0.04, 0, -0.10], atol=1e-4)
     fused = ds.stf.fuse("fsdaf", window=17).compute()
     wanted = truth.sel(time=fused.time)

@@ -28,14 +28,16 @@ def upsample(cells: np.ndarray, how: str, scale: int) -> np.ndarray:
     Returns
     -------
     numpy.ndarray
-        (..., rows * scale, columns * scale) float32. A missing cell is left out and the weights of
-        its neighbours grow in proportion (linear weights then); NaN where no neighbour is left.
+        (..., rows * scale, columns * scale) float32. Linear and cubic: a missing cell is left out
+        and the weights of its neighbours grow in proportion (linear weights then); NaN where no
+        neighbour is left. Else NaN where a cell within reach is missing.
     """
     reach = REACH[how]
     rows, columns = (size - 2 * reach for size in cells.shape[-2:])
     flat = np.ascontiguousarray(cells, np.float32).reshape(-1, *cells.shape[-2:])
     out = np.empty((flat.shape[0], rows * scale, columns * scale), np.float32)
-    _upsample(flat, table(how, scale), table("fallback", scale) if reach else _NONE, scale, out)
+    mends = how in ("linear", "cubic")
+    _upsample(flat, table(how, scale), table("fallback", scale) if mends else _NONE, scale, out)
     return out.reshape(*cells.shape[:-2], *out.shape[1:])
 
 
@@ -95,6 +97,8 @@ def _upsample(cells, weights, fallback, scale, out):
                             line = weights[a, b]
                             for p in range(square):
                                 total[p] += value * line[p]
+                elif fallback.shape[0] == 0:
+                    total[:] = np.nan
                 else:
                     for p in range(square):
                         total[p] = _mended(cells[n], weights, fallback, i, j, p, middle)
@@ -111,7 +115,7 @@ def _mended(cells, weights, fallback, i, j, p, middle):
         for b in range(weights.shape[1]):
             if weights[a, b, p] != 0:
                 total += cells[i + a, j + b] * weights[a, b, p]
-    if not np.isnan(total) or fallback.shape[0] == 0:
+    if not np.isnan(total):
         return total
     total = np.float32(0)
     weight = np.float32(0)

@@ -1,0 +1,88 @@
+"""CPU-seconds per megapixel and band of every method, and what further dates cost.
+
+Run ``python -m tests.speed.methods``. One core, compiled code warm, the whole call: pairing, graph,
+statistics, upsampling, the block and putting it together. Best of several runs, and the ratio of
+eleven dates to one within the same run, since machines are shared.
+"""
+
+import argparse
+import json
+import resource
+import sys
+import time
+
+import dask
+import numpy as np
+
+import xstf
+
+CASES = {
+    "add": {},
+    "starfm": {"window": 51},
+    "starfm 4 classes": {"window": 51, "classes": 4},
+    "starfm paper": {"window": 51, "rule": "paper"},
+    "fsdaf": {"window": 41},
+}
+
+
+def spent(lazy):
+    start = time.process_time()
+    lazy.compute(scheduler="sync")
+    return time.process_time() - start
+
+
+def scene(size, dates):
+    ds, _ = xstf.simulate(
+        "mixed", size=size, scale=16, dates=dates, pairs=1, bands=("green", "red", "nir"), seed=7
+    )
+    return ds.compute()
+
+
+def measure(name, parameters, ds, runs):
+    """Return CPU-seconds per megapixel-band of one date, and eleven dates over one."""
+    method = name.split()[0]
+    times = ds.time.values
+    ds.stf.fuse(method, dates=times[1], **parameters).compute(scheduler="sync")
+    one, many = [], []
+    for _ in range(runs):
+        one.append(spent(ds.stf.fuse(method, dates=times[1], **parameters)))
+        many.append(spent(ds.stf.fuse(method, dates=times[1:12], **parameters)))
+    size = np.prod(ds.fine.shape[1:]) / 1e6
+    return {
+        "method": name,
+        "one": min(one) / size,
+        "median": float(np.median(one)) / size,
+        "ten_more": min(m / o for m, o in zip(many, one, strict=True)) - 1,
+        "ten_more_median": float(np.median(np.array(many) / np.array(one))) - 1,
+    }
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--size", type=int, default=480)
+    parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--only", nargs="*", default=list(CASES))
+    parser.add_argument("--json")
+    options = parser.parse_args()
+    ds = scene(options.size, 12)
+    head = "CPU-s per megapixel-band (best, median), ten more dates over the first (best, median)"
+    sys.stdout.write(head + "\n")
+    rows = []
+    with dask.config.set(scheduler="sync"):
+        for name in options.only:
+            row = measure(name, CASES[name], ds, options.runs)
+            rows.append(row)
+            sys.stdout.write(
+                f"{name:18} {row['one']:6.2f} {row['median']:6.2f}   {row['ten_more']:6.2f} "
+                f"{row['ten_more_median']:6.2f}\n"
+            )
+            sys.stdout.flush()
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
+    sys.stdout.write(f"peak memory of the process {peak:.2f} GB\n")
+    if options.json:
+        with open(options.json, "w") as file:
+            json.dump(rows, file, indent=1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,91 @@
+"""The command line: thin commands over the library, and how they fail."""
+
+from __future__ import annotations
+
+import re
+import warnings
+from typing import Any
+
+import click
+
+from xstf import __version__
+from xstf.cli import demo, fuse, info, methods, options, score
+
+EXAMPLES = (
+    "xstf demo",
+    "xstf fuse scene.zarr --method fsdaf --out fused.zarr",
+    "xstf methods fsdaf",
+)
+FAILURES = (ValueError, TypeError, OSError, ImportError)
+_FLAGS = {  # what the library's messages call it: how to say it here
+    r"\b(overwrite|quality)=True": r"--\1",
+    r"\bds = xstf\.find_observed\(ds\)": "--min-seen 0",
+    r"\bvalid_range=None": "--valid-range none",
+    r"\bscale=(?=\d)": "--scale ",
+    r"\bcell=(?=\d)": "--param cell=",
+    r"\bwindow=(?=\d)": "--param window=",
+}
+
+
+class _Commands(click.Group):
+    """A group whose commands fail with one line, and warn with one."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; turn what the library raises into ``Error: ...``."""
+        with warnings.catch_warnings():
+            warnings.simplefilter("default", UserWarning)
+            warnings.showwarning = _say
+            try:
+                return super().invoke(ctx)
+            except KeyboardInterrupt:
+                if ctx.meta.get("xstf.debug"):
+                    raise
+                click.echo("Interrupted", err=True)
+                ctx.exit(130)
+            except FAILURES as error:
+                if ctx.meta.get("xstf.debug") or _is_closed_pipe(error):
+                    raise
+                raise click.ClickException(line_of(error)) from None
+
+
+def line_of(error: BaseException) -> str:
+    """Return what went wrong in one line, in the words of the command line.
+
+    Parameters
+    ----------
+    error
+        What was raised.
+    """
+    text = " ".join(str(error).split()) or type(error).__name__
+    if isinstance(error, OSError) and error.errno and error.strerror:
+        text = error.strerror + (f": {error.filename}" if error.filename else "")
+    for pattern, flag in _FLAGS.items():
+        text = re.sub(pattern, flag, text)
+    return text
+
+
+def _is_closed_pipe(error: BaseException) -> bool:
+    return isinstance(error, BrokenPipeError)  # click ends quietly then
+
+
+def _say(message: Any, *_: Any, **__: Any) -> None:
+    """Write a warning as one line."""
+    click.echo(f"Warning: {line_of(message)}", err=True)
+
+
+@click.group(
+    cls=_Commands,
+    epilog=options.examples(*EXAMPLES),
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+@click.version_option(__version__, prog_name="xstf")
+@click.option("--debug", is_flag=True, help="Show where an error comes from.")
+@click.pass_context
+def main(ctx: click.Context, debug: bool) -> None:
+    """Fuse fine and coarse satellite images in space and time."""
+    if debug:
+        ctx.meta["xstf.debug"] = True
+
+
+for _module in (demo, fuse, score, info, methods):
+    main.add_command(_module.command)

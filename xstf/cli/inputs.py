@@ -1,0 +1,111 @@
+"""What commands read: scenes, results and image files, and what is said of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import xarray as xr
+
+
+def is_zarr(path: str | Path) -> bool:
+    """Return whether a Zarr group lies at `path`."""
+    names = ("zarr.json", ".zgroup", ".zmetadata")
+    return Path(path).is_dir() and any((Path(path) / name).exists() for name in names)
+
+
+def open_zarr(path: str | Path) -> xr.Dataset:
+    """Open any Zarr group lazily, with its CRS and with text as text.
+
+    Parameters
+    ----------
+    path
+        A Zarr group.
+    """
+    ds = xr.open_zarr(str(path), decode_coords="all", consolidated=False, chunks={})
+    for name, variable in ds.variables.items():
+        if variable.dtype.kind == "T":
+            ds[name] = ds[name].astype(object)
+    return ds
+
+
+def open_images(
+    path: str | Path,
+    variable: str,
+    *,
+    dates: Sequence[str] | None = None,
+    scale_factor: float | None = None,
+    bands: Sequence[str] | None = None,
+) -> xr.DataArray:
+    """Open a series of images: a variable of a Zarr group, or image files.
+
+    Parameters
+    ----------
+    path
+        Zarr group, image file, pattern, or folder of GeoTIFFs.
+    variable
+        Name of the images in the Zarr group.
+    dates, scale_factor, bands
+        Of image files, see `xstf.read_images`; not for Zarr.
+
+    Raises
+    ------
+    ValueError
+        If the group has no such variable, or an option is given that Zarr does not need.
+    """
+    import xstf
+
+    given = {"dates": dates, "scale_factor": scale_factor, "bands": bands}
+    if not is_zarr(path):
+        files = str(Path(path) / "*.tif") if Path(path).is_dir() else str(path)
+        return xstf.read_images(files, **given)
+    for name, value in given.items():
+        if value is not None:
+            raise ValueError(f"{path} is Zarr, which knows its own {name.replace('_', ' ')}")
+    ds = open_zarr(path)
+    if variable not in ds:
+        held = ", ".join(sorted(map(str, ds.data_vars))) or "none"
+        raise ValueError(f"{path} has no variable {variable!r}; it has {held}")
+    return ds[variable]
+
+
+def read_classes(path: str | Path) -> Any:
+    """Return the class map in the first band of an image file, (y, x) whole numbers.
+
+    Parameters
+    ----------
+    path
+        An image file; missing pixels become 0, which means unclassified.
+    """
+    import xstf
+
+    image = xstf.read_images([path], dates=["2000-01-01"])[0, 0].load()
+    return image.fillna(0).round().astype("int32").values
+
+
+def day(date: Any) -> str:
+    """Return a date as text, without a time of day where it is midnight.
+
+    Parameters
+    ----------
+    date
+        A datetime64.
+    """
+    import numpy as np
+
+    whole = np.datetime64(date, "D")
+    return str(whole if whole == date else np.datetime64(date, "s"))
+
+
+def plural(count: int, word: str) -> str:
+    """Return ``1 date``, ``2 dates``.
+
+    Parameters
+    ----------
+    count
+        How many.
+    word
+        Of one.
+    """
+    return f"{count} {word}" + "s" * (count != 1)
