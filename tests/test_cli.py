@@ -98,6 +98,8 @@ def test_options_reach_the_library(scene, tiny, tmp_path, arguments, keywords):
     found, expected = fused_of(tmp_path / "a.zarr"), xstf.fuse(tiny[0], "add", **keywords)
     np.testing.assert_array_equal(found.values, expected.values)
     assert list(found.pair_dates.values) == list(expected.pair_dates.values)
+    side = (32, 32) if "--blocksize" in arguments else (48, 64)
+    assert found.encoding["chunks"][2:] == side
     assert found.attrs["parameter_upsample"] == keywords.get("upsample", "cubic")
 
 
@@ -251,7 +253,7 @@ def test_overwrite(scene, tmp_path, out):
         (["-m", "add", "-p", "upsamble=linear"], "did you mean 'upsample'"),
         (["-m", "add", "-p", "upsample=best"], "breaks its rule"),
         (["-m", "starfm", "-p", "window=4"], "an odd whole number"),
-        (["-m", "starfm", "-p", "window=99"], "give a smaller one, such as --param window=47"),
+        (["-m", "starfm", "-p", "window=99"], "--param window=47"),
         (["-m", "add", "--dates", "2020-04-02"], "is not a date of the scene"),
         (["-m", "add", "--quality"], "--quality asks for more layers"),
         (["-m", "add", "--dtype", "int16"], "without a scale_factor"),
@@ -428,7 +430,7 @@ def test_strip_has_a_character_for_every_date():
 
 def test_methods():
     said = run("methods").stdout
-    for name in xstf.list_methods().method.values:
+    for name in xstf.method.names():
         assert f"\n{name}" in said
     one = run("methods", "starfm").stdout
     assert (
@@ -507,6 +509,10 @@ def test_errors_of_the_system_are_readable():
     assert cli.line_of(PermissionError(13, "Permission denied", "/x")) == "Permission denied: /x"
     assert cli.line_of(ValueError("two\n  lines")) == "two lines"
     assert cli.line_of(ValueError("")) == "ValueError"
+    found = "keep what was found: ds = xstf.find_observed(ds)"
+    assert cli.line_of(UserWarning(found)) == found
+    dated = ValueError("name the dates: dates=['2020-07-11']")
+    assert cli.line_of(dated) == "name the dates: --dates 2020-07-11"
     assert cli.line_of(ValueError("say valid_range=None")) == "say --valid-range none"
 
 

@@ -260,8 +260,8 @@ def test_a_class_instead_of_an_instance_is_told_what_to_give():
 
 def test_the_table_of_methods():
     table = xstf.list_methods()
-    assert table.method.values.tolist() == names()
-    row = table.sel({"method": "starfm"})
+    assert table.name.values.tolist() == names()
+    row = table.sel(name="starfm")
     assert row.pairs.item() == "1-2"
     assert "window=51" in row.parameters.item()
     assert row.summary.item().startswith("Weighted mean of alike neighbours")
@@ -310,7 +310,7 @@ def scene(images):
 def test_a_registered_method_is_found_and_run(toy, scene):
     assert find("toycopy") is Copy
     assert "toycopy" in names()
-    assert "toycopy" in xstf.list_methods().method.values
+    assert "toycopy" in xstf.list_methods().name.values
     fused = scene.stf.fuse("toycopy", plus=0.25).compute()
     for image in fused:
         np.testing.assert_array_equal(image, scene.fine[0] + np.float32(0.25))

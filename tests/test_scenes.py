@@ -8,8 +8,9 @@ import pytest
 import xarray as xr
 
 import xstf
+from xstf.checks import take_apart
 from xstf.kernels.boxes import cell_means
-from xstf.scenes import reduce_to_cells, take_apart
+from xstf.scenes import reduce_to_cells
 
 
 def says(caught, *parts):
@@ -582,7 +583,7 @@ def test_no_valid_range_lets_any_value_pass(both):
         assert take_apart(ds).valid_range is None
         fused = ds.stf.fuse("add").compute()
         assert float(fused.max()) > 100
-        assert fused.attrs["valid_range"] is None
+        assert "valid_range" not in fused.attrs
 
 
 def test_a_wide_valid_range_is_kept(both):
@@ -827,7 +828,7 @@ def test_isel_of_nothing_is_refused_like_sel(scene, window):
 
 
 def test_cutting_leaves_the_indexers_alone(scene):
-    from xstf.scenes import isel, sel
+    from xstf.cutting import isel, sel
 
     given = {"y": slice(0, 2), "time": [0]}
     isel(scene, given)

@@ -6,7 +6,7 @@ from typing import Any
 
 import xarray as xr
 
-from xstf import api, scenes
+from xstf import api, checks, cutting, scenes
 from xstf.method import Method
 
 
@@ -27,15 +27,15 @@ class SceneAccessor:
 
     def isel(self, **indexers: Any) -> xr.Dataset:
         """Cut both grids by positions of fine pixels, outwards to whole coarse cells."""
-        return scenes.isel(self._ds, dict(indexers))
+        return cutting.isel(self._ds, indexers)
 
     def sel(self, **indexers: Any) -> xr.Dataset:
         """Cut both grids by coordinates, outwards to whole coarse cells."""
-        return scenes.sel(self._ds, dict(indexers))
+        return cutting.sel(self._ds, indexers)
 
     def find_observed(self, **options: Any) -> xr.Dataset:
         """Find from the pixels which dates are observed; see `xstf.find_observed`."""
-        return scenes.find_observed(self._ds, **options)
+        return checks.find_observed(self._ds, **options)
 
 
 @xr.register_datatree_accessor("stf")

@@ -9,11 +9,12 @@ import numpy as np
 import xarray as xr
 
 from xstf import method as methods_
+from xstf.checks import Parts, take_apart, with_observed
 from xstf.coordinates import MAPPING
 from xstf.grid import Grid
 from xstf.method import Method
-from xstf.pairing import Group, group, wanted_dates
-from xstf.scenes import Parts, reduce_to_cells, take_apart, with_observed
+from xstf.pairing import Group, group, text_of, wanted_dates
+from xstf.scenes import as_dataset, reduce_to_cells
 
 
 def fuse(
@@ -81,7 +82,7 @@ def fuse(
     if device != "cpu":
         raise ValueError(f'device={device!r} is not served; every method runs on device="cpu"')
     found = methods_.build(method, parameters)
-    parts = with_observed(take_apart(data, fine, coarse))
+    parts = with_observed(take_apart(as_dataset(data, fine, coarse)))
     groups = _groups(found, parts, dates, pairs)
     if quality and len(found.layers) < 2:
         raise ValueError(
@@ -103,7 +104,7 @@ def list_methods() -> xr.Dataset:
     Examples
     --------
     >>> import xstf
-    >>> "fsdaf" in xstf.list_methods().method.values
+    >>> "fsdaf" in xstf.list_methods().name.values
     True
     """
     import dataclasses
@@ -118,8 +119,8 @@ def list_methods() -> xr.Dataset:
             for c in classes
         ],
     }
-    data = {k: ("method", np.array(v, object)) for k, v in rows.items()}
-    return xr.Dataset(data, coords={"method": np.array(names, object)})
+    data = {k: ("name", np.array(v, object)) for k, v in rows.items()}
+    return xr.Dataset(data, coords={"name": np.array(names, object)})
 
 
 def _groups(method: Method, parts: Parts, dates: Any, pairs: Any) -> list[Group]:
@@ -149,10 +150,12 @@ def _on_cells(method: Method, parts: Parts) -> Parts:
             "leave cell out"
         )
     if method.window_size > min(parts.grid.shape):
+        side = min(parts.grid.shape)
+        fits = side - 1 + side % 2
         raise ValueError(
             f"the window of {method.window_size} fine pixels is larger than the scene of "
-            f"{parts.grid.shape[0]} x {parts.grid.shape[1]}; give a smaller one, such as "
-            f"window={_odd_below(min(parts.grid.shape))}"
+            f"{parts.grid.shape[0]} x {parts.grid.shape[1]}; give a smaller window"
+            + (f", such as window={fits}" if fits >= 3 else ", or a larger scene")
         )
     return parts
 
@@ -165,8 +168,8 @@ def _run(
 
     ds = parts.ds
     feed = Feed(
-        fine=as_dask(ds["fine"].data),
-        coarse=as_dask(ds["coarse"].data),
+        fine=as_dask(ds["fine"].astype("float32", copy=False).data),
+        coarse=as_dask(ds["coarse"].astype("float32", copy=False).data),
         planes={"classes": as_dask(ds["classes"].data)[None, None]} if "classes" in ds else {},
         grid=parts.grid,
         times=parts.times,
@@ -174,7 +177,9 @@ def _run(
     )
     if blocksize is None:
         blocksize = default_blocksize(feed.grid, feed.fine)
-    elif isinstance(blocksize, bool) or blocksize != int(blocksize) or blocksize < 1:
+    elif (
+        isinstance(blocksize, bool) or not isinstance(blocksize, int | np.integer) or blocksize < 1
+    ):
         raise ValueError(f"blocksize={blocksize!r} is not a whole number of fine pixels, 1 or more")
     return run(method, feed, groups, int(blocksize), device)
 
@@ -185,7 +190,7 @@ def _wrap(array: Any, name: str, method: Method, parts: Parts, groups: list[Grou
 
     served = {target: g.pairs for g in groups for target in g.targets}
     targets = sorted(served)
-    dates = [" ".join(_short(t) for t in parts.times[list(served[i])]) for i in targets]
+    dates = [" ".join(text_of(t) for t in parts.times[list(served[i])]) for i in targets]
     fine = parts.ds["fine"]
     coords = {n: c for n, c in fine.coords.items() if "time" not in c.dims}
     coords = {n: c for n, c in coords.items() if set(c.dims) <= {"band", "y", "x"}}
@@ -198,13 +203,13 @@ def _wrap(array: Any, name: str, method: Method, parts: Parts, groups: list[Grou
         name=name,
         attrs={
             **{k: fine.attrs[k] for k in ("units", "long_name") if k in fine.attrs},
-            "method": method.name,
+            "method": method.name or type(method).__name__,
             **{f"parameter_{k}": v for k, v in method.parameters.items() if v is not None},
             "xstf_version": xstf.__version__,
         },
     )
-    if name == "fused":
-        fused.attrs["valid_range"] = None if parts.valid_range is None else list(parts.valid_range)
+    if name == "fused" and parts.valid_range is not None:
+        fused.attrs["valid_range"] = list(parts.valid_range)
     if MAPPING["fine"] in coords:
         fused.encoding["grid_mapping"] = MAPPING["fine"]
     return fused
@@ -212,13 +217,3 @@ def _wrap(array: Any, name: str, method: Method, parts: Parts, groups: list[Grou
 
 def _with_layers() -> list[str]:
     return [n for n in methods_.names() if len(methods_.find(n).layers) > 1]
-
-
-def _short(date: np.datetime64) -> str:
-    """Return a date as text, without a time of day where it is midnight."""
-    day = date.astype("datetime64[D]")
-    return str(day if day == date else date.astype("datetime64[s]"))
-
-
-def _odd_below(size: int) -> int:
-    return max(1, size - 1 + size % 2)

@@ -30,6 +30,11 @@ def georeference(array: xr.DataArray, crs: Any, *, y: str = "y", x: str = "x") -
     xarray.DataArray
         With the CF grid mapping ``spatial_ref``: the CRS, and the GeoTransform read off the axes.
 
+    Raises
+    ------
+    ValueError
+        If there are no coordinates.
+
     Examples
     --------
     >>> import numpy as np, xarray as xr, xstf
@@ -40,8 +45,14 @@ def georeference(array: xr.DataArray, crs: Any, *, y: str = "y", x: str = "x") -
     """
     from pyproj import CRS
 
+    lacking = [dim for dim in (y, x) if dim not in array.coords]
+    if lacking:
+        raise ValueError(
+            f"the images have no coordinate along {lacking[0]}, so where they lie is not known; "
+            f"give the pixel centres: .assign_coords({lacking[0]}=...)"
+        )
     mapping = dict(CRS.from_user_input(crs).to_cf())
-    mapping["GeoTransform"] = _transform(array[y].values, array[x].values)
+    mapping["GeoTransform"] = transform_of(array[y].values, array[x].values)
     array = array.assign_coords(spatial_ref=_scalar(mapping))
     array.encoding["grid_mapping"] = "spatial_ref"
     return array
@@ -92,7 +103,9 @@ def set_mappings(
     ):
         if mapping is None:
             continue
-        attrs = {**mapping, "GeoTransform": _transform(ds[y].values, ds[x].values)}
+        attrs = dict(mapping)
+        if y in ds.coords and x in ds.coords:
+            attrs["GeoTransform"] = transform_of(ds[y].values, ds[x].values)
         ds = ds.assign_coords({MAPPING[kind]: _scalar(attrs)})
         ds[kind].encoding["grid_mapping"] = MAPPING[kind]
         ds[kind].attrs.pop("grid_mapping", None)
@@ -102,20 +115,30 @@ def set_mappings(
 def with_axes(array: xr.DataArray, like: xr.DataArray | None = None) -> xr.DataArray:
     """Return the images with coordinates along y and x: their own, or pixels counted from 0.
 
-    Images without coordinates are taken to cover the same ground as `like`.
+    Images without coordinates are taken to cover the same ground as `like`, where it has some.
     """
-    if "y" in array.coords and "x" in array.coords:
-        return array
     axes = {}
     for dim in ("y", "x"):
+        if dim in array.coords:
+            continue
         size = array.sizes[dim]
         start, end = 0.0, float(size)
-        if like is not None:
+        if like is not None and dim in like.coords:
             first, last = like[dim].values[[0, -1]]
             half = (last - first) / max(1, like.sizes[dim] - 1) / 2 or 0.5
             start, end = first - half, last + half
         axes[dim] = start + (np.arange(size) + 0.5) * ((end - start) / size)
-    return array.assign_coords(axes)
+    return array.assign_coords(axes) if axes else array
+
+
+def same_axes(fine: xr.DataArray, coarse: xr.DataArray) -> bool:
+    """Say whether images of equal shape have pixels of equal size, as far as they tell."""
+    for dim in ("y", "x"):
+        if dim in fine.coords and dim in coarse.coords:
+            ratio = _ratio(fine[dim].values, coarse[dim].values)
+            if ratio is not None and abs(ratio - 1) > CLOSE:
+                return False
+    return True
 
 
 def meet(
@@ -141,7 +164,7 @@ def meet(
     known = [r for r in ratios if r is not None]
     factor = scale or (round(known[0]) if known else scale_of(*shapes))
     for ratio in known:
-        if abs(ratio - factor) * max(map(max, shapes)) > CLOSE * factor:
+        if not abs(ratio - factor) * max(map(max, shapes)) <= CLOSE * factor:
             raise ValueError(
                 f"the grids do not meet: a coarse pixel is {ratio:.4g} fine pixels wide, not "
                 f"{factor}, (fine {shapes[0]}, coarse {shapes[1]}); resample the coarse images to "
@@ -164,8 +187,8 @@ def _below(
     cells = len(fine) // factor
     step = _step(fine) or (_step(coarse) or factor) / factor
     start = (fine[0] - step / 2 - (coarse[0] - step * factor / 2)) / step
-    first = round(start / factor)
-    if abs(start - first * factor) > CLOSE:
+    first = round(start / factor) if np.isfinite(start) else 0
+    if not abs(start - first * factor) <= CLOSE:
         raise ValueError(
             f"the grids do not meet: along {dim} the fine corner lies {start % factor:.4g} fine "
             f"pixels inside a coarse cell (fine {shapes[0]}, coarse {shapes[1]}); cut the fine "
@@ -198,7 +221,7 @@ def _step(axis: np.ndarray) -> float | None:
     if len(axis) < 2:
         return None
     step = (axis[-1] - axis[0]) / (len(axis) - 1)
-    if step == 0 or np.abs(np.diff(axis) - step).max() > CLOSE * abs(step):
+    if step == 0 or not np.abs(np.diff(axis) - step).max() <= CLOSE * abs(step):
         raise ValueError(
             f"the coordinates {axis[0]:g}, {axis[1]:g}, ... {axis[-1]:g} are not evenly spaced; "
             "images lie on a regular grid"
@@ -206,7 +229,8 @@ def _step(axis: np.ndarray) -> float | None:
     return float(step)
 
 
-def _transform(y: np.ndarray, x: np.ndarray) -> str:
+def transform_of(y: np.ndarray, x: np.ndarray) -> str:
+    """Return the GeoTransform of two axes of pixel centres, as CF writes it."""
     steps = [_step(axis) for axis in (y, x)]
     dy = steps[0] if steps[0] is not None else -abs(steps[1] or 1.0)
     dx = steps[1] if steps[1] is not None else abs(dy)

@@ -20,7 +20,7 @@ from dask.highlevelgraph import HighLevelGraph, MaterializedLayer
 from xstf.grid import Grid, Tile
 from xstf.method import Block, Method, Prepared
 from xstf.pairing import Group
-from xstf.statistics import combine, squares
+from xstf.statistics import combine, refuse_numbers, squares
 
 MEMORY = 256e6  # bytes that the dates of one block may take
 WORK = 6  # arrays as large as a date's output that a block holds beside it
@@ -72,7 +72,8 @@ def fuse(
         blocksize,
         device,
     )
-    names = {layer: f"stf-{method.name}-{layer}-{token}" for layer in method.layers}
+    known = method.name or type(method).__name__.lower()
+    names = {layer: f"stf-{known}-{layer}-{token}" for layer in method.layers}
     tasks: dict[Any, Task] = {}
     for group in groups:
         scene = _Whole(feed, group, blocksize, f"stf-prepare-{token}-{group.targets[0]}", tasks)
@@ -302,7 +303,10 @@ def _run_block(
         dated=dated,
         **known,
     )
-    return call.block(block) if isinstance(call, Method) else call(block, *arguments)
+    if not hasattr(call, "block"):
+        return call(block, *arguments)
+    refuse_numbers(target, "coarse", block.valid_range)
+    return call.block(block)
 
 
 def _gather(

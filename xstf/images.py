@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from xstf.coordinates import _transform, georeference, mapping_of
+from xstf.coordinates import georeference, mapping_of, transform_of
 from xstf.store import Packing, regular, scratch, warn_missing, write_blocks
 
 _BESIDE = (".hdr", ".aux.xml", ".enp", ".ovr", ".tfw", ".json", ".txt", ".md")
@@ -503,7 +503,7 @@ def _placed(fused: xr.DataArray) -> list[float] | None:
         along = np.abs(said[3] + rows * said[5] - y[[0, -1]]).max() / abs(said[5])
         if max(aside, along) < 1e-6:
             return said
-    read = [float(v) for v in _transform(y, x).split()]
+    read = [float(v) for v in transform_of(y, x).split()]
     return None if tuple(read) == _IDENTITY else read
 
 

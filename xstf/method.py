@@ -209,14 +209,23 @@ def rule_of(f: dataclasses.Field[Any]) -> str:
 
 
 def check_parameters(method: Any) -> None:
-    """Raise ValueError for the first parameter that breaks its rule, naming value, rule, cure."""
+    """Raise ValueError for the first parameter that breaks its rule, naming value, rule, cure.
+
+    Numbers are kept as the type that they are declared with, so that equal parameters make equal
+    graphs however they were written.
+    """
     for f in dataclasses.fields(method):
+        if not f.metadata:
+            continue
         value = getattr(method, f.name)
-        if f.metadata and not _obeys(value, f):
+        if not _obeys(value, f):
             raise ValueError(
                 f"{f.name}={value!r} breaks its rule for {method.name or type(method).__name__}: "
                 f"{rule_of(f)} ({f.metadata['doc']}); the default is {f.default!r}"
             )
+        kind = {"int": int, "float": float, "bool": bool}.get(str(f.type).split(" ")[0])
+        if kind is not None and value is not None:
+            object.__setattr__(method, f.name, kind(value))
 
 
 def _obeys(value: Any, f: dataclasses.Field[Any]) -> bool:
@@ -224,16 +233,19 @@ def _obeys(value: Any, f: dataclasses.Field[Any]) -> bool:
     if value is None:
         return bool(m["none"]) or None in (m["choices"] or ())
     if m["choices"]:
-        return any(value == c and isinstance(value, type(c)) for c in m["choices"])
+        return any(value is c or (isinstance(value, str) and value == c) for c in m["choices"])
     if f.type in ("bool", bool):
         return isinstance(value, bool | np.bool_)
     if isinstance(value, bool) or not isinstance(value, int | float | np.integer | np.floating):
         return False
-    if str(f.type).startswith("int") and value != int(value):
+    try:
+        finite = bool(np.isfinite(float(value)))
+    except OverflowError:
+        finite = False
+    if not finite or (str(f.type).startswith("int") and value % 1):
         return False
     return bool(
-        np.isfinite(value)
-        and (m["ge"] is None or value >= m["ge"])
+        (m["ge"] is None or value >= m["ge"])
         and (m["gt"] is None or value > m["gt"])
         and (m["le"] is None or value <= m["le"])
         and (not m["odd"] or value % 2 == 1)
@@ -281,7 +293,7 @@ def find(name: str) -> type[Method]:
     ValueError
         If there is none; the message holds the nearest names.
     """
-    key = str(name).lower()
+    key = name if name in _registered or name in _places() else str(name).lower()
     if key not in _registered and key in _places():
         loaded = _places()[key]()
         if isinstance(loaded, type) and key not in _registered:
@@ -312,6 +324,11 @@ def build(method: str | Method, parameters: Mapping[str, Any]) -> Method:
         For an unknown method or parameter, or a value that breaks its rule.
     """
     known = find(method) if isinstance(method, str) else type(method)
+    if isinstance(method, type):
+        raise TypeError(
+            f"{method.__name__} is a class; give a name or an instance: "
+            f"{method.__name__}({', '.join(f'{k}=...' for k in parameters)})"
+        )
     if not isinstance(method, str) and not callable(getattr(method, "block", None)):
         raise TypeError(f"{method!r} is no method: give a name or an instance with a block method")
     fields = {f.name for f in dataclasses.fields(known)}  # type: ignore[arg-type]
@@ -319,7 +336,7 @@ def build(method: str | Method, parameters: Mapping[str, Any]) -> Method:
         if name not in fields:
             near = difflib.get_close_matches(name, fields, n=1, cutoff=0.4)
             raise ValueError(
-                f"{known.name} has no parameter {name!r}"
+                f"{known.name or known.__name__} has no parameter {name!r}"
                 + (f"; did you mean {near[0]!r}?" if near else "")
                 + f" It has {', '.join(sorted(fields)) or 'none'}"
             )

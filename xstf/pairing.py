@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-
-DAY = np.timedelta64(1, "D")
 
 
 @dataclass(frozen=True)
@@ -31,24 +30,34 @@ def find_dates(times: np.ndarray, wanted: Any) -> list[int]:
     """
     found = []
     for value in _listed(wanted):
-        date = np.datetime64(value)
-        if np.isnat(date):
-            raise ValueError(f"{value!r} is not a date; write dates as '2020-07-11'")
-        daily = np.datetime_data(date.dtype)[0] in ("Y", "M", "W", "D")
+        date, unit = _date(value)
+        if unit in ("Y", "M"):
+            raise ValueError(
+                f"{value!r} is a whole {'year' if unit == 'Y' else 'month'}; write dates as "
+                f"'2020-07-11', or a slice: slice({value!r}, {value!r})"
+            )
+        daily = unit in ("W", "D")
         axis = times.astype("datetime64[D]") if daily else times
         hits = np.flatnonzero(axis == (date.astype("datetime64[D]") if daily else date))
         if len(hits) == 0:
+            nearest = times[np.argmin(np.abs(times - date.astype(times.dtype)))]
             raise ValueError(
-                f"{_day(date)} is not a date of the scene, which has {len(times)} dates from "
-                f"{_day(times.min())} to {_day(times.max())}; nearest is "
-                f"{_day(times[np.argmin(np.abs(times - date.astype(times.dtype)))])}"
+                f"{text_of(date)} is not a date of the scene, which has {len(times)} dates from "
+                f"{text_of(times.min())} to {text_of(times.max())}; nearest is {text_of(nearest)}"
             )
         if len(hits) > 1:
             raise ValueError(
-                f"{_day(date)} names {len(hits)} images of that day; give the time of day too"
+                f"{text_of(date)} names {len(hits)} images of that day "
+                f"({_some(times[hits])}); give the time of day too"
             )
         found.append(int(hits[0]))
     return found
+
+
+def text_of(date: np.datetime64) -> str:
+    """Return a date as text, without a time of day where it is midnight."""
+    day = date.astype("datetime64[D]")
+    return str(day if day == date else date.astype("datetime64[s]"))
 
 
 def wanted_dates(
@@ -71,12 +80,13 @@ def wanted_dates(
         If there is nothing to predict, a date is not in the series, or has no coarse image.
     """
     if dates is None or isinstance(dates, slice):
-        mask = coarse & ~fine
-        if isinstance(dates, slice):
-            if dates.start is not None:
-                mask &= times >= np.datetime64(dates.start)
-            if dates.stop is not None:
-                mask &= times < np.datetime64(dates.stop, "D") + DAY
+        within = np.ones(len(times), bool) if dates is None else _within(times, dates)
+        mask = coarse & ~fine & within
+        if not (coarse & within).any():
+            raise ValueError(
+                f"nothing to predict: no coarse image lies in {dates}; coarse images are of "
+                f"{_some(times[coarse])}"
+            )
         if not mask.any():
             raise ValueError(
                 "nothing to predict: every coarse date has a fine image already; name the dates "
@@ -87,11 +97,11 @@ def wanted_dates(
     if not found:
         raise ValueError("dates is empty; name at least one date, or leave it out for all")
     if len(set(found)) < len(found):
-        raise ValueError(f"dates names a date twice: {[_day(times[i]) for i in found]}")
+        raise ValueError(f"dates names a date twice: {[text_of(times[i]) for i in found]}")
     for i in found:
         if not coarse[i]:
             raise ValueError(
-                f"{_day(times[i])} has no coarse image, so nothing is known of that day; dates "
+                f"{text_of(times[i])} has no coarse image, so nothing is known of that day; dates "
                 "with one: "
                 f"{_some(times[coarse])}"
             )
@@ -132,12 +142,12 @@ def group(
         found = named(target) if named else _chosen(times, usable, target, able, pairs)
         if target in found:
             raise ValueError(
-                f"{_day(times[target])} cannot be a pair of its own prediction; leave it out of "
+                f"{text_of(times[target])} cannot be a pair of its own prediction; leave it out of "
                 "pairs"
             )
         if len(found) not in able:
             raise ValueError(
-                f"{_day(times[target])} would be predicted from {len(found)} pair(s), but the "
+                f"{text_of(times[target])} would be predicted from {len(found)} pair(s), but the "
                 f"method uses {_numbers(able)}; dates with both images: {_some(times[usable])}"
             )
         groups.setdefault(tuple(sorted(found)), []).append(target)
@@ -150,7 +160,7 @@ def _chosen(
     others = [int(i) for i in np.flatnonzero(usable) if i != target]
     if not others:
         raise ValueError(
-            f"no date other than {_day(times[target])} has both a fine and a coarse image, so "
+            f"no date other than {text_of(times[target])} has both a fine and a coarse image, so "
             "there is no pair to predict it from"
         )
     nearest = sorted(others, key=lambda i: (abs(times[i] - times[target]), times[i]))
@@ -162,6 +172,11 @@ def _chosen(
     if pairs == "nearest":
         return tuple(nearest[:1])
     if pairs != "auto":
+        if len(nearest) < pairs:
+            raise ValueError(
+                f"pairs={pairs}, but {text_of(times[target])} has {len(nearest)} other date(s) "
+                f"with both images: {_some(times[sorted(nearest)])}; ask for fewer"
+            )
         return tuple(nearest[: int(pairs)])
     if 2 in able:
         before = [i for i in nearest if times[i] < times[target]][:1]
@@ -179,34 +194,65 @@ def _named(times: np.ndarray, usable: np.ndarray, pairs: Any) -> Any:
         for i in found:
             if not usable[i]:
                 raise ValueError(
-                    f"{_day(times[i])} is no pair: it lacks a fine or a coarse image; dates with "
-                    f"both: {_some(times[usable])}"
+                    f"{text_of(times[i])} is no pair: it lacks a fine or a coarse image; dates "
+                    f"with both: {_some(times[usable])}"
                 )
         return found
 
     if isinstance(pairs, Mapping):
-        table = {find_dates(times, date)[0]: positions(dates) for date, dates in pairs.items()}
+        table: dict[int, tuple[int, ...]] = {}
+        for date, dates in pairs.items():
+            (target,) = find_dates(times, date)
+            if target in table:
+                raise ValueError(f"pairs names {text_of(times[target])} twice; keep one entry")
+            table[target] = positions(dates)
 
         def look_up(target: int) -> tuple[int, ...]:
             if target not in table:
-                raise ValueError(f"pairs has no entry for {_day(times[target])}")
+                raise ValueError(f"pairs has no entry for {text_of(times[target])}")
             return table[target]
 
         return look_up
-    dated = isinstance(pairs, np.datetime64) or (
-        isinstance(pairs, Iterable) and not isinstance(pairs, str)
-    )
-    if not dated:
+    if isinstance(pairs, str) and not (len(pairs) > 3 and pairs[:4].isdigit()):
+        return None
+    if not isinstance(pairs, str | np.datetime64 | datetime.date | Iterable):
         return None
     fixed = positions(pairs)
     return lambda target: fixed
 
 
+def _within(times: np.ndarray, window: slice) -> np.ndarray:
+    """Return which times lie in a slice; an end that is a day, month or year is in it whole."""
+    if window.step is not None:
+        raise ValueError(f"dates={window} has a step; name the dates instead")
+    within = np.ones(len(times), bool)
+    if window.start is not None:
+        within &= times >= _date(window.start)[0]
+    if window.stop is not None:
+        stop, unit = _date(window.stop)
+        within &= times < stop + 1 if unit in ("Y", "M", "W", "D") else times <= stop
+    return within
+
+
+def _date(value: Any) -> tuple[np.datetime64, str]:
+    """Return a date and how fine it is written: Y, M, D, h, ..."""
+    try:
+        if not isinstance(value, str | datetime.date | np.datetime64):
+            raise TypeError
+        date = np.datetime64(value)
+    except (TypeError, ValueError):
+        date = np.datetime64("NaT")
+    if np.isnat(date):
+        raise ValueError(f"{value!r} is not a date; write dates as '2020-07-11'")
+    return date, np.datetime_data(date.dtype)[0]
+
+
 def _listed(dates: Any) -> list[Any]:
     if isinstance(dates, str) or not isinstance(dates, Iterable):
         return [dates]
-    values = np.asarray(getattr(dates, "values", dates))
-    return list(values) if values.ndim else [values[()]]
+    values = getattr(dates, "values", dates)
+    plain = isinstance(values, np.ndarray | np.generic)
+    return list(np.atleast_1d(np.asarray(values))) if plain else list(values)
 
 
 def _whole(value: Any) -> bool:
@@ -217,12 +263,8 @@ def _numbers(able: range) -> str:
     return f"exactly {able[0]}" if len(able) == 1 else f"{able[0]} to {able[-1]}"
 
 
-def _day(date: np.datetime64) -> str:
-    return str(date.astype("datetime64[D]"))
-
-
 def _some(times: np.ndarray) -> str:
-    days = [_day(t) for t in times]
+    days = [text_of(t) for t in times]
     if not days:
         return "none"
     return ", ".join(days if len(days) <= 8 else [*days[:4], "...", *days[-3:]])

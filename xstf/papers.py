@@ -186,7 +186,8 @@ def assemble(
     Dates are 16 days apart from 2020-04-01, pixels 30 m in EPSG:32633; `pairs` are the positions
     of the dates of `fine`.
     """
-    from xstf.scenes import georeference, scene
+    from xstf.coordinates import georeference
+    from xstf.scenes import scene
 
     start, step = np.datetime64("2020-04-01", "ns"), np.timedelta64(16, "D")
     times = start + step * np.arange(truth.shape[0])

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from xstf.checks import beyond_reflectance
 from xstf.method import Block, Statistics
-from xstf.scenes import beyond_reflectance
 
 
 def squares(b: Block, unit: int) -> np.ndarray:
@@ -53,12 +53,18 @@ def combine(
                 )
     low, high = found[3].min(axis=(-1, -2)), found[4].max(axis=(-1, -2))
     for name, images in (("fine", (low, high)), ("coarse", coarse)):
-        smallest, largest = (float(f(images)) for f in (np.nanmin, np.nanmax))
-        message = beyond_reflectance(smallest, largest, name, limits)
-        if message:
-            raise ValueError(message)
+        refuse_numbers(images, name, limits)
     with np.errstate(invalid="ignore", divide="ignore"):
         centre = (count * mean).sum(axis=-1) / total
         within = spread + count * (mean - centre[..., None]) ** 2
         deviation = np.sqrt(within.sum(axis=-1) / total)
     return Statistics(total, centre, deviation, low, high)
+
+
+def refuse_numbers(images: Any, name: str, limits: Any) -> None:
+    """Raise where images hold digital numbers instead of reflectance."""
+    smallest = float(np.fmin.reduce(np.asarray(images), axis=None))
+    largest = float(np.fmax.reduce(np.asarray(images), axis=None))
+    message = beyond_reflectance(smallest, largest, name, limits)
+    if message:
+        raise ValueError(message)

@@ -16,7 +16,8 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from xstf.scenes import REFLECTANCE, check, scene
+from xstf.checks import REFLECTANCE
+from xstf.scenes import check, scene
 
 _PACKED = ("scale_factor", "add_offset", "_FillValue", "missing_value", "_Unsigned")
 

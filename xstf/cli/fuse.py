@@ -156,7 +156,7 @@ def _scene(given: dict[str, Any]) -> Any:
         if given["valid_range"] is not None:
             scene.attrs["valid_range"] = options.limits(given["valid_range"])
         if classes is not None:
-            scene = scene
+            scene = scene.assign(classes=(("y", "x"), classes))
     else:
         fine, coarse = (_files(given, kind) for kind in ("fine", "coarse"))
         extra = {} if given["valid_range"] is None else {"valid_range": given["valid_range"]}
@@ -217,9 +217,9 @@ def _report(out: str, fused: Any, seconds: float) -> None:
 
 def _draw(scene: Any, fused: Any, given: dict[str, Any]) -> Path:
     """Draw the first predicted date beside what it was made from, and the truth if there is one."""
+    from xstf.checks import take_apart
     from xstf.pairing import find_dates
     from xstf.plot import overview
-    from xstf.scenes import take_apart
 
     parts = take_apart(scene).ds
     first = fused.isel(time=0)

@@ -55,7 +55,7 @@ def _result(path: str, fused: Any) -> None:
 def _scene(path: str, fine: str, coarse: str) -> None:
     """Say what a scene holds, and which methods can run on it."""
     import xstf
-    from xstf.scenes import take_apart
+    from xstf.checks import take_apart
 
     ds = xstf.open_scene(path, fine=fine, coarse=coarse)
     parts = take_apart(ds)

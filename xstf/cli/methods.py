@@ -29,7 +29,7 @@ def _list() -> None:
     import xstf
 
     table = xstf.list_methods()
-    names = [str(n) for n in table["method"].values]
+    names = [str(n) for n in table["name"].values]
     width = max(map(len, ["method", *names]))
     click.echo(f"{'method':{width}}  pairs  what it is")
     for name, pairs, summary in zip(

@@ -1,4 +1,4 @@
-"""Classes of the fine image, and what coarse change says of each: shared by the unmixing methods."""
+"""Classes of the fine image and their coarse change: shared by the unmixing methods."""
 
 from __future__ import annotations
 
