@@ -10,7 +10,7 @@ from xstf.metrics import table
 from xstf.plot import overview
 
 scene, truth = xstf.simulate("mixed", size=256, scale=16, dates=5, pairs=2, seed=1)
-scene
+print(scene)
 
 # %% [markdown]
 # Nothing is computed while the graph is built.
@@ -18,7 +18,7 @@ scene
 # %%
 date = scene.time.values[2]
 fused = {name: scene.stf.fuse(name, dates=date) for name in ("add", "starfm", "fsdaf")}
-fused["fsdaf"]
+print(fused["fsdaf"])
 
 # %% [markdown]
 # Scores, beside what the nearest fine image says unchanged.

@@ -454,7 +454,7 @@ def test_demo(tmp_path):
         assert row in rows
     names = {p.name for p in folder.iterdir()}
     zarrs = {"scene.zarr", "truth.zarr", "starfm.zarr", "fsdaf.zarr"}
-    tifs = {"starfm_2020-04-17.tif", "fsdaf_2020-04-17.tif"}
+    tifs = {"starfm_2020-05-03.tif", "fsdaf_2020-05-03.tif"}
     assert names == {*zarrs, *tifs, "demo.png"}
     row = next(line for line in said.splitlines() if line.startswith("fsdaf"))
     again = run("score", folder / "fsdaf.zarr", folder / "truth.zarr", "--scale", 16).stdout

@@ -473,7 +473,7 @@ def test_one_layer_is_asked_for(fused, tmp_path):
 
 
 def test_images_taller_than_the_rows_written_at_a_time(tmp_path, monkeypatch):
-    monkeypatch.setattr(images, "_ROWS", 256)
+    monkeypatch.setattr("xstf.geotiff.ROWS", 256)
     tall = xr.DataArray(
         noise(1, 1, 600, 20),
         dims=("time", "band", "y", "x"),

@@ -19,7 +19,7 @@ _HOMES = {
     "open_scene": "store",
     "save": "store",
     "read_images": "images",
-    "write_images": "images",
+    "write_images": "geotiff",
     "score": "metrics",
     "simulate": "simulation",
 }

@@ -75,8 +75,9 @@ def scene(
     ...     coords={"time": np.array(["2020-06-01"], "datetime64[ns]")})
     >>> coarse = xr.DataArray(np.full((2, 1, 2, 2), 0.2), dims=("time", "band", "y", "x"),
     ...     coords={"time": np.array(["2020-06-01", "2020-06-02"], "datetime64[ns]")})
-    >>> dict(xstf.scene(fine, coarse).sizes)
-    {'time': 2, 'band': 1, 'y': 4, 'x': 4, 'y_coarse': 2, 'x_coarse': 2}
+    >>> ds = xstf.scene(fine, coarse)
+    >>> ds.fine.shape, ds.coarse.shape, ds.fine_observed.values.tolist()
+    ((2, 1, 4, 4), (2, 1, 2, 2), [True, False])
     """
     flags: dict[str, Any] = {}
     if coarse is None:

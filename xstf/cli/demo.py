@@ -14,7 +14,7 @@ METHODS = ("starfm", "fsdaf")
 BANDS = ("green", "red", "nir")
 SCALE = 16
 DATES = 5  # every 16 days; the first and the last have a fine image
-TARGET = 1  # the second
+TARGET = 2  # the one in the middle
 
 EXAMPLES = (
     "xstf demo",
