@@ -6,8 +6,8 @@
 from pathlib import Path
 
 import xstf
-from xstf.metrics import table
 from xstf.plot import overview
+from xstf.report import table
 
 scene, truth = xstf.simulate("mixed", size=256, scale=16, dates=5, pairs=2, seed=1)
 print(scene)

@@ -339,7 +339,7 @@ def test_png_without_matplotlib_fails_first(scene, tmp_path, monkeypatch):
 def test_score_prints_the_librarys_table(scene, truth, tiny, tmp_path):
     run("fuse", scene, "-m", "add", "-o", tmp_path / "a.zarr", "--dates", DAYS[1])
     found = xstf.score(xstf.fuse(tiny[0], "add", dates=DAYS[1]), tiny[1], scale=8).compute()
-    expected = xstf.metrics.table({DAYS[1]: found})
+    expected = xstf.report.table({DAYS[1]: found})
     said = run("score", tmp_path / "a.zarr", truth, "--scale", 8).stdout
     assert said.strip("\n") == expected.strip("\n")
 

@@ -12,7 +12,8 @@ import xarray as xr
 from skimage.metrics import structural_similarity
 
 from xstf import metrics
-from xstf.metrics import cc, ergas, rmse, sam, score, ssim, table, uiqi
+from xstf.metrics import cc, ergas, rmse, sam, score, ssim, uiqi
+from xstf.report import table
 
 TIMES = pd.to_datetime(["2020-01-01", "2020-01-17", "2020-02-02"])
 BANDS = ["blue", "red", "nir"]

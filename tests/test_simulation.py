@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 import xarray as xr
 
+from xstf.chance import mix, noise, uniform
+from xstf.landscape import BANDS, World
 from xstf.papers import block_means
-from xstf.simulation import BANDS, KINDS, _images, _mix, _noise, _uniform, _World, simulate
+from xstf.simulation import KINDS, _images, simulate
 
 
 def rmse(error):
@@ -39,7 +41,7 @@ def test_seeds_give_other_land_and_other_noise():
 @pytest.mark.parametrize(("kind", "scale", "chunk"), [("mixed", 16, 48), ("flood", 5, 20)])
 def test_every_cut_gives_the_same_bits(kind, scale, chunk):
     shape = 11 * scale, 13 * scale
-    world = _World(kind, shape, scale, (0, 16, 32), (0, 2), BANDS[2:5], 0.3, 7)
+    world = World(kind, shape, scale, (0, 16, 32), (0, 2), BANDS[2:5], 0.3, 7)
     for whole, cut in zip(_images(world, None), _images(world, chunk), strict=True):
         assert cut.numblocks[2] > 2
         assert cut.numblocks[3] > 2
@@ -303,31 +305,31 @@ def test_errors_name_value_and_cure(arguments, message):
 
 def test_hash_is_splitmix64():
     # first output of the published generator (Steele et al. 2014) from state 0
-    assert int(_mix(np.zeros(1, np.uint64))[0]) == 0xE220A8397B1DCDAF
+    assert int(mix(np.zeros(1, np.uint64))[0]) == 0xE220A8397B1DCDAF
 
 
 def test_uniform_numbers_are_uniform_and_unrelated():
     at = np.arange(-200, 200)
-    drawn = _uniform(3, "a", at[:, None], at)
+    drawn = uniform(3, "a", at[:, None], at)
     counts = np.histogram(drawn, bins=20, range=(0, 1))[0]
     assert counts.sum() == drawn.size
     assert abs(counts - 8000).max() < 400
     for other in (
         drawn[1:, 1:],
         drawn.T[:-1, 1:],
-        _uniform(4, "a", at[:, None], at)[:-1, :-1],
-        _uniform(3, "b", at[:, None], at)[:-1, :-1],
+        uniform(4, "a", at[:, None], at)[:-1, :-1],
+        uniform(3, "b", at[:, None], at)[:-1, :-1],
     ):
         assert abs(np.corrcoef(drawn[:-1, :-1].ravel(), other.ravel())[0, 1]) < 0.015
 
 
 def test_noise_has_unit_variance_and_no_seams():
     at = np.arange(-300, 300)
-    noise = _noise(3, "a", at, at, 6.0)
-    assert abs(noise.mean()) < 0.05
-    assert noise.var() == pytest.approx(1, rel=0.05)
-    assert np.abs(np.diff(noise, axis=0)).max() < 0.8
-    np.testing.assert_array_equal(_noise(3, "a", at[37:90], at[5:6], 6.0), noise[37:90, 5:6])
+    field = noise(3, "a", at, at, 6.0)
+    assert abs(field.mean()) < 0.05
+    assert field.var() == pytest.approx(1, rel=0.05)
+    assert np.abs(np.diff(field, axis=0)).max() < 0.8
+    np.testing.assert_array_equal(noise(3, "a", at[37:90], at[5:6], 6.0), field[37:90, 5:6])
 
 
 def test_importing_is_light():

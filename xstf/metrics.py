@@ -6,13 +6,14 @@ are finite. Moments and results are float64; an entry without a valid pixel is N
 codes differ in window, moments, units and ratio, so the result's attrs name the variant used.
 """
 
-from collections.abc import Hashable, Mapping
 from typing import Any, Literal
 
 import numpy as np
 import xarray as xr
 
-__all__ = ["cc", "ergas", "rmse", "sam", "score", "ssim", "table", "uiqi"]
+from xstf.matching import matched
+
+__all__ = ["cc", "ergas", "rmse", "sam", "score", "ssim", "uiqi"]
 
 _MOMENTS = ("count", "mean_p", "mean_t", "var_p", "var_t", "cov", "mse")
 _SAM_UNITS = {"deg": "degree", "rad": "radian", "cos": "1"}
@@ -192,7 +193,7 @@ def sam(
     """
     if unit not in _SAM_UNITS:
         raise ValueError(f"unit={unit!r}: the spectral angle takes 'deg', 'rad' or 'cos'")
-    p, t = _match(predicted, truth)
+    p, t = matched(predicted, truth)
     if p.sizes["band"] < 2:
         raise ValueError(
             f"{p.sizes['band']} band: a spectral angle needs 2 or more; pass more, or leave SAM out"
@@ -287,7 +288,7 @@ def score(
     """
     if scale is not None and not 0 < scale < np.inf:
         raise ValueError(f"scale={scale!r} must be positive: fine pixels per coarse one, as in 16")
-    p, t = _match(predicted, truth)
+    p, t = matched(predicted, truth)
     if data_range is None:
         data_range = _data_range(predicted, truth)
     found = {"rmse": rmse(p, t), "cc": cc(p, t), "ssim": ssim(p, t, data_range=data_range)}
@@ -301,130 +302,11 @@ def score(
     return xr.Dataset(found | {"uiqi": uiqi(p, t)})
 
 
-def table(rows: Mapping[str, xr.Dataset], *, factor: float = 1e4) -> str:
-    """Lay scores out as aligned text, one line per row.
-
-    Parameters
-    ----------
-    rows
-        What `score` gave, computed, under the name to print.
-    factor
-        RMSE is multiplied by it: 1e4 for reflectance, 1 for kelvin or an index.
-
-    Returns
-    -------
-        RMSE per band, then the other metrics averaged over bands; all averaged over the dates.
-        "-" stands for a number that is not there.
-
-    Raises
-    ------
-    ValueError
-        If there are no rows, a row lacks RMSE, its bands differ from the first row's, or the
-        factor is not positive.
-    """
-    if not rows:
-        raise ValueError("no rows: table needs one score or more, as in {'fsdaf': score(...)}")
-    if not 0 < factor < np.inf:
-        raise ValueError(f"factor={factor!r} must be positive: 1e4 for reflectance, 1 for kelvin")
-    bands: list[str] = []
-    lines: list[list[str]] = []
-    digits = max(1, 4 - round(np.log10(factor)))
-    for name, found in rows.items():
-        if "rmse" not in found:
-            raise ValueError(f"row {name!r} has {list(found)}, not rmse; pass what score() returns")
-        own = [str(band) for band in found["rmse"]["band"].values]
-        bands = bands or own
-        if own != bands:
-            raise ValueError(f"row {name!r} has bands {own}, the first {bands}; select the same")
-        errors = found["rmse"].mean([d for d in found["rmse"].dims if d != "band"]) * factor
-        cells = [_cell(value, digits) for value in errors.values]
-        for metric in ("cc", "ssim", "sam", "ergas", "uiqi"):
-            value = float(found[metric].mean()) if metric in found else np.nan
-            cells.append(_cell(value, 2 if metric == "sam" else 4))
-        lines.append([str(name), *cells])
-    heads = ["", *bands, "CC", "SSIM", "SAM deg", "ERGAS", "UIQI"]
-    widths = [max(map(len, column)) for column in zip(heads, *lines, strict=True)]
-    power = np.log10(factor)
-    unit = f" x 10^{power:.0f}" if power == round(power) else f" x {factor:g}"
-    title = " " * (widths[0] + 2) + "RMSE" + (unit if factor != 1 else "")
-    text = ["  ".join([line[0].ljust(widths[0]), *map(str.rjust, line[1:], widths[1:])])
-            for line in (heads, *lines)]  # fmt: skip
-    return "\n".join([title, *text])
-
-
-def _cell(value: float, digits: int) -> str:
-    return f"{value:.{digits}f}" if np.isfinite(value) else "-"
-
-
 def _data_range(*images: xr.DataArray) -> float:
     ranges = {tuple(map(float, r)) for i in images if (r := i.attrs.get("valid_range")) is not None}
     if len(ranges) > 1:
         raise ValueError(f"valid_range differs: {sorted(ranges)}; state data_range= for SSIM")
     return next((hi - lo for lo, hi in ranges), 1.0)
-
-
-def _match(predicted: xr.DataArray, truth: xr.DataArray) -> tuple[xr.DataArray, xr.DataArray]:
-    """Both as (..., y, x) with the order, dates, bands, coordinates and chunks of `predicted`."""
-    for name, image in (("predicted", predicted), ("truth", truth)):
-        if not isinstance(image, xr.DataArray):
-            kind = type(image).__name__
-            raise TypeError(f"{name} is a {kind}, not a DataArray: pass ds['fused'], ds['fine']")
-        if not {"band", "y", "x"} <= set(image.dims):
-            cure = "rename them, or expand_dims('band')"
-            raise ValueError(f"{name} has dims {image.dims}, needs band, y and x: {cure}")
-    if set(predicted.dims) != set(truth.dims):
-        cure = "they must be the same: select one date of both, or expand_dims"
-        raise ValueError(f"predicted has dims {predicted.dims}, truth {truth.dims}; {cure}")
-    predicted = predicted.transpose(..., "y", "x").reset_coords(drop=True)
-    truth = truth.transpose(*predicted.dims).reset_coords(drop=True)
-    for dim in predicted.dims:
-        ours, theirs = predicted.indexes.get(dim), truth.indexes.get(dim)
-        if (ours is None) != (theirs is None):
-            cure = "give it to both with assign_coords, or drop_vars it from both"
-            raise ValueError(f"only one of the images has the coordinate {dim!r}; {cure}")
-        if ours is None or theirs is None or dim in ("y", "x"):
-            _check_pixels(dim, predicted, truth)
-        elif not ours.equals(theirs):
-            truth = truth.isel({dim: _find(dim, ours, theirs)})
-    if chunks := predicted.chunksizes or truth.chunksizes:
-        predicted, truth = predicted.chunk(chunks), truth.chunk(chunks)
-    return predicted, truth.assign_coords(predicted.coords)
-
-
-def _find(dim: Hashable, ours: Any, theirs: Any) -> np.ndarray:
-    """Where in the labels of the truth those of the prediction are."""
-    if not theirs.is_unique:
-        twice = _some(theirs[theirs.duplicated()])
-        raise ValueError(f"truth has {dim} {twice} more than once; drop_duplicates({dim!r}) first")
-    order = theirs.get_indexer(ours)
-    if (order < 0).any():
-        cure = f"keep what both have with predicted.sel({dim}=[...])"
-        lost = f"predicted has {dim} {_some(ours[order < 0])}"
-        raise ValueError(f"{lost}, which truth lacks (it has {_some(theirs)}); {cure}")
-    if dim == "band" and len(ours) != len(theirs):
-        cure = "they must be the same: truth.sel(band=predicted.band)"
-        raise ValueError(f"predicted has bands {_some(ours)}, truth {_some(theirs)}; {cure}")
-    return order
-
-
-def _some(labels: Any) -> str:
-    more = f" and {len(labels) - 5} more" if len(labels) > 5 else ""
-    return ", ".join(map(str, labels[:5])) + more
-
-
-def _check_pixels(dim: Hashable, predicted: xr.DataArray, truth: xr.DataArray) -> None:
-    """Sizes must be equal along `dim`, and coordinates, if any, the same to 1e-6 of a pixel."""
-    cure = "crop both with ds.stf.sel, or bring them to one grid with xstf.align"
-    if predicted.sizes[dim] != truth.sizes[dim]:
-        shapes = f"predicted is {dict(predicted.sizes)}, truth {dict(truth.sizes)}"
-        raise ValueError(f"{shapes}; {dim} must be the same: {cure}")
-    if dim not in predicted.coords:
-        return
-    ours, theirs = (np.asarray(i[dim].values, np.float64) for i in (predicted, truth))
-    step = np.abs(np.diff(ours)).min() if ours.size > 1 else 0.0
-    if not np.allclose(ours, theirs, rtol=0, atol=1e-6 * step):
-        spans = f"{ours[0]} .. {ours[-1]} in predicted, {theirs[0]} .. {theirs[-1]} in truth"
-        raise ValueError(f"{dim} is {spans}; they must agree to 1e-6 of a pixel: {cure}")
 
 
 def _named(name: str, result: xr.DataArray, **attrs: Any) -> xr.DataArray:
@@ -440,7 +322,7 @@ def _mean(image: xr.DataArray) -> xr.DataArray:
 
 def _moments(predicted: xr.DataArray, truth: xr.DataArray) -> dict[str, xr.DataArray]:
     """Return population moments over y and x, in one pass: by chunk, then of all chunks."""
-    p, t = _match(predicted, truth)
+    p, t = matched(predicted, truth)
     if p.chunks is None:
         parts = _chunk_moments(p.values, t.values)
     else:
@@ -519,7 +401,7 @@ def _windows(
     formula: Any, predicted: xr.DataArray, truth: xr.DataArray, *numbers: Any
 ) -> xr.DataArray:
     """Value of each window at its centre (the pixel after it for even sides), or NaN."""
-    p, t = _match(predicted, truth)
+    p, t = matched(predicted, truth)
     if p.chunks is None:
         return p.copy(data=_slide(p.values, t.values, formula, numbers))
     import dask.array as da

@@ -43,7 +43,7 @@ def command(out: str, size: int, seed: int, overwrite: bool) -> None:
         raise FileExistsError(f"{folder} exists; give another --out, or write into it: --overwrite")
     start = time.monotonic()
     import xstf
-    from xstf.metrics import table
+    from xstf.report import table
 
     scene, truth = xstf.simulate(
         "mixed", size=size, scale=SCALE, dates=DATES, pairs=2, bands=BANDS, seed=seed

@@ -33,7 +33,7 @@ def command(predicted: str, truth: str, **given: Any) -> None:
     GeoTIFFs. TRUTH is a .zarr with the variable fine, such as a scene, or image files.
     """
     import xstf
-    from xstf.metrics import table
+    from xstf.report import table
 
     ours = inputs.open_images(predicted, "fused", dates=given["predicted_dates"])
     theirs = inputs.open_images(

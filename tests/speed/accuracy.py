@@ -1,0 +1,79 @@
+"""What the methods score on the real scenes, beside doing nothing.
+
+Run ``python -m tests.speed.accuracy FOLDER``, where FOLDER holds ``boreas`` and ``lgc_flood`` as
+they are distributed with the ESTARFM and FSDAF programs (ENVI, green, red, near infrared).
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+import numpy as np
+
+import xstf
+from xstf.report import table
+
+BANDS = ["green", "red", "nir"]
+
+
+def read(folder, kind, names, dates):
+    paths = [folder / f"{kind}{n}" for n in names]
+    return xstf.read_images(paths, dates=dates, bands=BANDS, scale_factor=1e-4).compute()
+
+
+def boreas(folder, scale):
+    dates, days = ["2001-05-24", "2001-07-11", "2001-08-12"], ["0524", "0711", "0812"]
+    images = (read(folder / "boreas", kind, days, dates) for kind in ("tm", "modis"))
+    return xstf.scene(*images, scale=scale)
+
+
+def lgc(folder):
+    dates = ["2004-11-26", "2004-12-28"]
+    days = [d.replace("-", "") for d in dates]
+    images = (read(folder / "lgc_flood", kind, days, dates) for kind in ("Landsat", "MODIS"))
+    labels = np.fromfile(folder / "lgc_flood/Landsat20041126_SVM_classification", np.uint8)
+    return xstf.scene(*images, scale=16), labels.reshape(480, 480)
+
+
+def rows_of_boreas(folder):
+    native, shipped = boreas(folder, 16), boreas(folder, 1)
+    may, date = {"pairs": ["2001-05-24"]}, "2001-07-11"
+    yield "pair 05-24 unchanged", native, native.fine[:1].assign_coords(time=native.time[1:2])
+    for name, ds, method, options in (
+        ("add", native, "add", may),
+        ("add, both sides", native, "add", {}),
+        ("starfm, as shipped", shipped, "starfm", may),
+        ("starfm", native, "starfm", may),
+        ("starfm, both sides", native, "starfm", {}),
+        ("fsdaf", native, "fsdaf", may),
+    ):
+        yield name, ds, ds.stf.fuse(method, dates=date, **options)
+
+
+def rows_of_lgc(folder):
+    ds, labels = lgc(folder)
+    named = ds.assign(classes=(("y", "x"), labels))
+    yield "pair unchanged", ds, ds.fine[:1].assign_coords(time=ds.time[1:2])
+    for name, scene, method, options in (
+        ("add", ds, "add", {}),
+        ("starfm", ds, "starfm", {}),
+        ("fsdaf", ds, "fsdaf", {}),
+        ("fsdaf, 100 pure cells", ds, "fsdaf", {"num_pure": 100}),
+        ("the same, shipped classes", named, "fsdaf", {"num_pure": 100}),
+    ):
+        yield name, ds, scene.stf.fuse(method, dates="2004-12-28", **options)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", type=Path)
+    folder = parser.parse_args().folder
+    for title, rows in (("boreas", rows_of_boreas), ("lgc_flood", rows_of_lgc)):
+        scores = {
+            name: xstf.score(image, ds.fine, scale=16).compute() for name, ds, image in rows(folder)
+        }
+        sys.stdout.write(f"{title}\n{table(scores)}\n\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,71 @@
+"""Matching two images of one place by dates, bands and coordinates, never by position."""
+
+from collections.abc import Hashable
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+
+def matched(predicted: xr.DataArray, truth: xr.DataArray) -> tuple[xr.DataArray, xr.DataArray]:
+    """Both as (..., y, x) with the order, dates, bands, coordinates and chunks of `predicted`."""
+    for name, image in (("predicted", predicted), ("truth", truth)):
+        if not isinstance(image, xr.DataArray):
+            kind = type(image).__name__
+            raise TypeError(f"{name} is a {kind}, not a DataArray: pass ds['fused'], ds['fine']")
+        if not {"band", "y", "x"} <= set(image.dims):
+            cure = "rename them, or expand_dims('band')"
+            raise ValueError(f"{name} has dims {image.dims}, needs band, y and x: {cure}")
+    if set(predicted.dims) != set(truth.dims):
+        cure = "they must be the same: select one date of both, or expand_dims"
+        raise ValueError(f"predicted has dims {predicted.dims}, truth {truth.dims}; {cure}")
+    predicted = predicted.transpose(..., "y", "x").reset_coords(drop=True)
+    truth = truth.transpose(*predicted.dims).reset_coords(drop=True)
+    for dim in predicted.dims:
+        ours, theirs = predicted.indexes.get(dim), truth.indexes.get(dim)
+        if (ours is None) != (theirs is None):
+            cure = "give it to both with assign_coords, or drop_vars it from both"
+            raise ValueError(f"only one of the images has the coordinate {dim!r}; {cure}")
+        if ours is None or theirs is None or dim in ("y", "x"):
+            _check_pixels(dim, predicted, truth)
+        elif not ours.equals(theirs):
+            truth = truth.isel({dim: _find(dim, ours, theirs)})
+    if chunks := predicted.chunksizes or truth.chunksizes:
+        predicted, truth = predicted.chunk(chunks), truth.chunk(chunks)
+    return predicted, truth.assign_coords(predicted.coords)
+
+
+def _find(dim: Hashable, ours: Any, theirs: Any) -> np.ndarray:
+    """Where in the labels of the truth those of the prediction are."""
+    if not theirs.is_unique:
+        twice = _some(theirs[theirs.duplicated()])
+        raise ValueError(f"truth has {dim} {twice} more than once; drop_duplicates({dim!r}) first")
+    order = theirs.get_indexer(ours)
+    if (order < 0).any():
+        cure = f"keep what both have with predicted.sel({dim}=[...])"
+        lost = f"predicted has {dim} {_some(ours[order < 0])}"
+        raise ValueError(f"{lost}, which truth lacks (it has {_some(theirs)}); {cure}")
+    if dim == "band" and len(ours) != len(theirs):
+        cure = "they must be the same: truth.sel(band=predicted.band)"
+        raise ValueError(f"predicted has bands {_some(ours)}, truth {_some(theirs)}; {cure}")
+    return order
+
+
+def _some(labels: Any) -> str:
+    more = f" and {len(labels) - 5} more" if len(labels) > 5 else ""
+    return ", ".join(map(str, labels[:5])) + more
+
+
+def _check_pixels(dim: Hashable, predicted: xr.DataArray, truth: xr.DataArray) -> None:
+    """Sizes must be equal along `dim`, and coordinates, if any, the same to 1e-6 of a pixel."""
+    cure = "crop both with ds.stf.sel, or bring them to one grid with xstf.align"
+    if predicted.sizes[dim] != truth.sizes[dim]:
+        shapes = f"predicted is {dict(predicted.sizes)}, truth {dict(truth.sizes)}"
+        raise ValueError(f"{shapes}; {dim} must be the same: {cure}")
+    if dim not in predicted.coords:
+        return
+    ours, theirs = (np.asarray(i[dim].values, np.float64) for i in (predicted, truth))
+    step = np.abs(np.diff(ours)).min() if ours.size > 1 else 0.0
+    if not np.allclose(ours, theirs, rtol=0, atol=1e-6 * step):
+        spans = f"{ours[0]} .. {ours[-1]} in predicted, {theirs[0]} .. {theirs[-1]} in truth"
+        raise ValueError(f"{dim} is {spans}; they must agree to 1e-6 of a pixel: {cure}")
