@@ -40,17 +40,23 @@ class Fsdaf(Method):
     unchanged = "texture"
     cells = True
     window: int = param(
-        41, ge=3, odd=True, unit="fine pixels", doc="side of the window", source="w = 20"
+        41, ge=3, odd=True, unit="fine pixels", doc="side of the window", source="program: w = 20"
     )
-    num_similar: int = param(20, ge=1, doc="alike neighbours, the pixel itself among them")
-    min_classes: int = param(4, ge=1, doc="fewest classes that ISODATA may end with")
-    max_classes: int = param(6, ge=1, doc="most classes that ISODATA may end with")
+    num_similar: int = param(
+        20, ge=1, doc="alike neighbours, the pixel itself among them", source="eq 21, program"
+    )
+    min_classes: int = param(
+        4, ge=1, doc="fewest classes that ISODATA may end with", source="program"
+    )
+    max_classes: int = param(
+        6, ge=1, le=255, doc="most classes that ISODATA may end with", source="program"
+    )
     num_pure: int | None = param(
         None,
         ge=1,
         none=True,
         doc="purest cells used for each class; None: 100, but at most 2.8 % of the cells",
-        source="released program: 100",
+        source="program: 100",
     )
     split: float | None = param(
         None,
@@ -58,6 +64,7 @@ class Fsdaf(Method):
         none=True,
         unit="as the scene",
         doc="standard deviation that splits a class; None: 5 % of the range",
+        source="program: 500 / 10000",
     )
     merge: float | None = param(
         None,
@@ -65,8 +72,11 @@ class Fsdaf(Method):
         none=True,
         unit="as the scene",
         doc="distance that merges classes; None: 5 % of the range",
+        source="program: 500 / 10000",
     )
-    small: int = param(200, ge=1, unit="fine pixels", doc="a class with fewer pixels is dropped")
+    small: int = param(
+        200, ge=1, unit="fine pixels", doc="a class with fewer pixels is dropped", source="program"
+    )
     cell: int | None = param(
         None,
         ge=2,
