@@ -1,6 +1,7 @@
 """The graph: what it reads, how large it is, and that any scheduler makes the same picture."""
 
 from dataclasses import dataclass
+from functools import partial
 
 import dask
 import dask.array as da
@@ -41,7 +42,8 @@ class Peek(Method):
     def block(self, b: Block):
         rows, columns = b.inner
         cells = b.halo // b.scale + self.reach
-        inner = b.planes["doubled"][..., cells:-cells, cells:-cells]
+        made = b.halo // b.scale + 1
+        inner = b.made["doubled"][..., made:-made, made:-made]
         assert b.halo == 4
         assert len(b.dated) == len(b.target) == len(b.target_times)
         assert b.coarse.shape[-1] * b.scale == b.fine.shape[-1] + 2 * self.reach * b.scale
@@ -158,3 +160,49 @@ def test_query_planning_is_refused():
 def test_default_tiles_follow_chunks_and_keep_cores_busy(shape, chunk, expected):
     fine = da.zeros((1, 1, *shape), chunks=(1, 1, chunk, chunk))
     assert default_blocksize(Grid(shape, 16), fine) == expected
+
+
+@pytest.mark.parametrize(
+    ("made", "message"),
+    [
+        (lambda b: b.fine[0], "block returned ndarray"),
+        (lambda b: {"wrong": b.fine[:1]}, "declares the layers"),
+        (lambda b: {"fused": b.fine[0]}, "without the halo"),
+    ],
+)
+def test_what_a_block_returns_is_checked(scene, made, message):
+    @dataclass(frozen=True)
+    class Wrong(Method):
+        def halo(self, scale):
+            return 1
+
+        def block(self, b):
+            return made(b)
+
+    with pytest.raises(ValueError, match=message):
+        scene.stf.fuse(Wrong(), pairs="nearest").compute()
+
+
+def test_a_method_without_a_name_is_called_by_its_class(scene):
+    @dataclass(frozen=True)
+    class Doubles(Method):
+        def block(self, b):
+            return {"fused": 2.0 * b.fine.astype("f8")[(slice(None), ..., *b.inner)]}
+
+    found = scene.stf.fuse(Doubles(), dates=scene.time.values[1]).compute()
+    assert found.attrs["method"] == "doubles"
+    assert found.dtype == np.float32
+    np.testing.assert_array_equal(found[0], 2 * scene.fine[0])
+
+
+def test_deferred_functions_need_no_name(scene):
+    @dataclass(frozen=True)
+    class Sums(Method):
+        def prepare(self, scene):
+            return Prepared(numbers=scene.once(partial(np.add, 1), 2))
+
+        def block(self, b):
+            return {"fused": b.fine[(slice(None), ..., *b.inner)] * 0 + b.numbers}
+
+    found = scene.stf.fuse(Sums(), dates=scene.time.values[1]).compute()
+    assert (found == 3).all()

@@ -52,10 +52,20 @@ def chosen(pairs):
     return "nearest" if pairs == 1 else "auto"
 
 
+def with_layers(method, pairs, ds, **options):
+    """Fuse with all layers that the method has."""
+    return fuse(method, ds, pairs, quality=len(find(method).layers) > 1, **options)
+
+
 @pytest.fixture(scope="module", params=HARD, ids=lambda p: f"{p[0]}-{p[1]}")
 def whole(request):
     method, pairs = request.param
     return method, chosen(pairs), fuse(method, scene(), chosen(pairs), blocksize=1000).compute()
+
+
+@cache
+def whole_layers(method, pairs):
+    return with_layers(method, pairs, scene(), blocksize=1000).compute()
 
 
 @settings(
@@ -63,11 +73,11 @@ def whole(request):
 )
 @given(data=st.data())
 def test_any_cut_gives_the_same_picture(whole, data):
-    method, pairs, expected = whole
+    method, pairs, _ = whole
     cut = data.draw(cuts_of(scene()))
     blocksize = data.draw(st.integers(1, 40))
-    found = fuse(method, scene().chunk({**cut, "time": 2}), pairs, blocksize=blocksize)
-    xr.testing.assert_identical(found.compute(), expected)
+    found = with_layers(method, pairs, scene().chunk({**cut, "time": 2}), blocksize=blocksize)
+    xr.testing.assert_identical(found.compute(), whole_layers(method, pairs))
 
 
 def test_one_date_at_a_time_is_many_together(whole):
@@ -192,3 +202,57 @@ def test_a_flat_shift_of_the_coarse_image_shifts_the_fine_one(method):
     ds["coarse"].loc[{"time": date}] += 0.03
     found = fuse(method, ds, "nearest", dates=date).compute()[0]
     np.testing.assert_allclose(found, ds["fine"][0] + 0.03, rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize(("method", "pairs"), HARD)
+def test_a_persisted_scene_gives_the_same_picture(method, pairs):
+    from distributed import Client
+
+    expected = fuse(method, scene(), chosen(pairs)).compute()
+    with Client(processes=False, n_workers=1, dashboard_address=None):
+        kept = scene().chunk(y=16).persist()
+        xr.testing.assert_identical(fuse(method, kept, chosen(pairs)).compute(), expected)
+
+
+@pytest.mark.parametrize(("method", "pairs"), HARD)
+def test_reading_apart_for_the_first_pass_changes_nothing(method, pairs, monkeypatch):
+    ds = scene().chunk(y=16)
+    expected = fuse(method, ds, chosen(pairs))
+    monkeypatch.setattr("xstf.engine.HELD", 0)
+    apart = fuse(method, ds, chosen(pairs))
+    xr.testing.assert_identical(apart.compute(), expected.compute())
+    tasks = dict(apart.data.__dask_graph__())
+    blocks = [t for k, t in tasks.items() if str(k[0]).startswith("stf-block")]
+    survey = [t for k, t in tasks.items() if str(k[0]).startswith("stf-prepare") and len(k) == 5]
+    first, second = ({k[0] for t in part for k in t.dependencies} for part in (survey, blocks))
+    assert ds.fine.data.name in second
+    assert ds.fine.data.name not in first
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_missing_target_is_announced(method):
+    ds = scene(gaps=False).copy(deep=True)
+    ds["coarse"][2] = np.nan
+    lazy = fuse(method, ds, "nearest")
+    with pytest.warns(UserWarning, match="coarse image of 2020-05-03 is all missing"):
+        found = lazy.compute(scheduler="sync")
+    assert found[1].isnull().all()
+    assert not found[0].isnull().any()
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_infinite_values_are_refused(method):
+    ds = scene(gaps=False).copy(deep=True).assign_attrs(valid_range=None)
+    ds["fine"][0, 0, 3, 3] = np.inf
+    with pytest.raises(ValueError, match="to inf; what is missing is NaN"):
+        fuse(method, ds, "nearest").compute()
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_digital_numbers_on_disk_are_refused_when_they_are_read(method):
+    ds = scene(gaps=False).chunk()
+    targets = xr.where(ds.fine_observed, 1, 1e4).astype("float32")
+    for name, factor in (("fine", 1e4), ("coarse", 1e4), ("coarse", targets)):
+        lazy = fuse(method, ds.assign({name: ds[name] * factor}), "nearest")
+        with pytest.raises(ValueError, match="look like digital numbers"):
+            lazy.compute()

@@ -12,7 +12,8 @@ from dask.base import tokenize
 
 import xstf
 from xstf import method as methods
-from xstf.method import Block, Method, build, find, names, param, register, rule_of
+from xstf.method import Block, Method, build, find, names, param, register
+from xstf.parameters import rule_of
 
 
 def fields_of(name):
@@ -585,3 +586,17 @@ def test_the_result_can_be_written(images, tmp_path, limits, method):
     fused.drop_vars("pair_dates").to_netcdf(tmp_path / "fused.nc", engine="scipy")
     with xr.open_dataset(tmp_path / "fused.nc", engine="scipy") as back:
         np.testing.assert_array_equal(back.fused, fused)
+
+
+def test_rules_hold_whatever_the_annotations_are():
+    @dataclass(frozen=True, kw_only=True)
+    class Plain(Method):
+        k: int = param(3, ge=1, doc="number")
+        weights: str = param("a.pt", doc="file")
+
+    assert Plain(k=4.0).k == 4
+    assert isinstance(Plain(k=4.0).k, int)
+    assert Plain(weights="b.pt").weights == "b.pt"
+    for bad in ({"k": 2.5}, {"weights": 3}):
+        with pytest.raises(ValueError, match="breaks its rule for plain"):
+            Plain(**bad)

@@ -20,6 +20,7 @@ FILES = {
 RANK = {
     "xstf.grid": 0,
     "xstf.pairing": 0,
+    "xstf.parameters": 0,
     "xstf.kernels": 0,
     "xstf.coordinates": 1,
     "xstf.checks": 2,
@@ -145,7 +146,14 @@ def test_methods_know_neither_dask_nor_xarray(name):
     for other in imports(FILES[name]):
         assert other.split(".")[0] not in ("dask", "distributed", "xarray", "zarr", "torch"), other
         if below(other, "xstf"):
-            allowed = ("xstf.method", "xstf.methods", "xstf.kernels", "xstf.grid", "xstf.nn")
+            allowed = (
+                "xstf.method",
+                "xstf.methods",
+                "xstf.parameters",
+                "xstf.kernels",
+                "xstf.grid",
+                "xstf.nn",
+            )
             assert any(below(other, p) for p in allowed), f"{name} imports {other}"
 
 

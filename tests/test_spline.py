@@ -1,5 +1,9 @@
 """The lattice spline against one global thin-plate spline."""
 
+import os
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
@@ -62,3 +66,24 @@ def test_a_single_row_of_cells_repeats_its_edge():
     cells = field((1, 12))
     assert continuation(cells.shape, 8) == []
     assert np.isfinite(spline(cells, 4)).all()
+
+
+def test_bits_do_not_depend_on_the_threads_of_blas():
+    code = (
+        "import numpy as np, hashlib; from xstf.kernels.spline import continuation, extend;"
+        "image = np.random.default_rng(0).random((1, 40, 37)).astype('f4');"
+        "wide = extend(image, continuation((40, 37), 8), 8);"
+        "print(hashlib.sha1(wide.tobytes()).hexdigest())"
+    )
+    said = [
+        subprocess.run(
+            [sys.executable, "-c", code],
+            env={**os.environ, "OPENBLAS_NUM_THREADS": threads},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for threads in ("1", "2")
+    ]
+    assert said[0] == said[1]
+    assert said[0].strip()

@@ -48,8 +48,8 @@ def fuse(
     device
         ``"cpu"``.
     blocksize
-        Side of a tile in fine pixels, rounded to whole cells. None: by the chunks of the input and
-        the size of the scene. The picture does not depend on it.
+        Side of a tile in fine pixels, rounded to whole cells and to 16 pixels or more. None: by the
+        chunks of the input and the size of the scene. The picture does not depend on it.
     quality
         Return a Dataset with the method's other layers too, where it has any.
     fine, coarse
@@ -86,7 +86,7 @@ def fuse(
     groups = _groups(found, parts, dates, pairs)
     if quality and len(found.layers) < 2:
         raise ValueError(
-            f"quality=True asks for more layers than the prediction, and {found.name} has none; "
+            f"quality=True asks for more layers than the prediction, and {found.label} has none; "
             f"methods with more: {', '.join(_with_layers()) or 'none'}"
         )
     layers = _run(found, _on_cells(found, parts), groups, blocksize, device)
@@ -135,7 +135,7 @@ def _on_cells(method: Method, parts: Parts) -> Parts:
     if parts.grid.scale == 1 and method.cells:
         if cell is None:
             raise ValueError(
-                f"{method.name} works on coarse cells, and this scene's scale is 1 (coarse images "
+                f"{method.label} works on coarse cells, and this scene's scale is 1 (coarse images "
                 "on the fine grid); say the cell's side in fine pixels: cell=16"
             )
         reduced = reduce_to_cells(parts.ds["coarse"], int(cell))
@@ -203,7 +203,7 @@ def _wrap(array: Any, name: str, method: Method, parts: Parts, groups: list[Grou
         name=name,
         attrs={
             **{k: fine.attrs[k] for k in ("units", "long_name") if k in fine.attrs},
-            "method": method.name or type(method).__name__,
+            "method": method.label,
             **{f"parameter_{k}": v for k, v in method.parameters.items() if v is not None},
             "xstf_version": xstf.__version__,
         },

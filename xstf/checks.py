@@ -35,11 +35,18 @@ class Parts:
     def observed(self, kind: str) -> np.ndarray:
         """Return which dates have an observed image, (time,) bool."""
         if f"{kind}_observed" in self.ds:
-            flags = self.ds[f"{kind}_observed"].data
-            # a few flags, not pixels: read here and now, whatever scheduler waits for the pixels
-            flags = flags.compute(scheduler="sync") if hasattr(flags, "dask") else flags
-            return np.asarray(flags, bool)
+            return read_flags(self.ds[f"{kind}_observed"])
         return np.ones(self.ds.sizes["time"], bool)
+
+
+def read_flags(flags: xr.DataArray) -> np.ndarray:
+    """Return a few flags, (time,) bool, which are no pixels: here and now."""
+    if not hasattr(flags.data, "dask"):
+        return np.asarray(flags.data, bool)
+    try:  # whatever scheduler waits for the pixels
+        return np.asarray(flags.data.compute(scheduler="sync"), bool)
+    except ValueError:  # persisted on a cluster, which alone can read them
+        return np.asarray(flags.data.compute(), bool)
 
 
 def check_scene(ds: xr.Dataset) -> None:
@@ -68,6 +75,8 @@ def take_apart(ds: xr.Dataset) -> Parts:
         _check_images(ds, name, dims)
     check_times(ds["time"].values, "the scene")
     check_bands(ds["fine"], "the scene")
+    if "classes" in ds:
+        _check_classes(ds["classes"])
     ds = ds.transpose(*FINE, "y_coarse", "x_coarse", ...)
     scale, cells = _meet(ds)
     mappings = mapping_of(ds["fine"]), mapping_of(ds["coarse"], "spatial_ref_coarse")
@@ -192,6 +201,14 @@ def _check_images(ds: xr.Dataset, name: str, dims: tuple[str, ...]) -> None:
         raise ValueError(
             f"{name} is {ds[name].dtype}, but a scene holds reflectance as floats, NaN where "
             f"missing; decode it first: xstf.scene(...) does where scale_factor is known"
+        )
+
+
+def _check_classes(classes: xr.DataArray) -> None:
+    if set(classes.dims) != {"y", "x"} or classes.dtype.kind not in "iufb":
+        raise ValueError(
+            f"classes is {classes.dtype} with dimensions {classes.dims}; a class map is (y, x) on "
+            "the fine grid, whole numbers from 1 to 255, 0 where unclassified"
         )
 
 

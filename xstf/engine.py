@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import product
 from typing import Any
@@ -15,14 +15,16 @@ from dask._task_spec import Dict as TaskDict
 from dask._task_spec import List as TaskList
 from dask._task_spec import Task, TaskRef
 from dask.base import tokenize
+from dask.graph_manipulation import clone
 from dask.highlevelgraph import HighLevelGraph, MaterializedLayer
 
 from xstf.grid import Grid, Tile
 from xstf.method import Block, Method, Prepared
-from xstf.pairing import Group
-from xstf.statistics import combine, refuse_numbers, squares
+from xstf.pairing import Group, text_of
+from xstf.statistics import announce_empty, combine, refuse_numbers, squares
 
 MEMORY = 256e6  # bytes that the dates of one block may take
+HELD = 256e6  # bytes of fine images that may be held between the two passes over a scene
 WORK = 6  # arrays as large as a date's output that a block holds beside it
 
 
@@ -72,14 +74,16 @@ def fuse(
         blocksize,
         device,
     )
-    known = method.name or type(method).__name__.lower()
-    names = {layer: f"stf-{known}-{layer}-{token}" for layer in method.layers}
+    names = {layer: f"stf-{method.label}-{layer}-{token}" for layer in method.layers}
+    feed = replace(feed, planes={n: a for n, a in feed.planes.items() if n in method.takes})
+    first = replace(feed, fine=_apart(feed, groups, token))
     tasks: dict[Any, Task] = {}
     for group in groups:
-        scene = _Whole(feed, group, blocksize, f"stf-prepare-{token}-{group.targets[0]}", tasks)
+        scene = _Whole(first, group, blocksize, f"stf-prepare-{token}-{group.targets[0]}", tasks)
+        checked = scene.checked
         prepared = method.prepare(scene)
         for dates in _batches(method, feed, group, blocksize):
-            part = _Part(method, feed, group, dates, prepared, device)
+            part = _Part(method, feed, group, dates, prepared, device, checked)
             for i, j, tile in feed.grid.tiles(blocksize):
                 key = (f"stf-block-{token}-{group.targets[dates[0]]}", i, j)
                 tasks[key] = part.task(key, tile)
@@ -87,7 +91,7 @@ def fuse(
                     at = for_dates.index(group.targets[date])
                     out = (names[layer], at, 0, i, j)
                     tasks[out] = Task(out, _pick, TaskRef(key), layer, slice(n, n + 1))
-    dependencies: list[Any] = feed.arrays
+    dependencies: list[Any] = [first.fine, *feed.arrays]
     rows, columns = feed.grid.cut(blocksize)
     chunks = ((1,) * len(for_dates), (feed.fine.shape[1],), rows, columns)
     return {
@@ -99,6 +103,18 @@ def fuse(
         )
         for layer, name in names.items()
     }
+
+
+def _apart(feed: Feed, groups: Sequence[Group], token: str) -> da.Array:
+    """Return the fine images for the pass over the whole scene, read apart where they are large.
+
+    That pass ends before the first block begins. If both read the same tasks, all that was read
+    for the one would be held for the other.
+    """
+    pairs = {p for g in groups for p in g.pairs}
+    if len(pairs) * np.prod(feed.fine.shape[1:]) * feed.fine.dtype.itemsize <= HELD:
+        return feed.fine
+    return clone(feed.fine, seed=token)
 
 
 def default_blocksize(grid: Grid, fine: da.Array) -> int:
@@ -176,7 +192,7 @@ class _Whole:
         self.has = frozenset(feed.planes)
 
     def each(self, function: Callable[..., Any], *arguments: Any) -> TaskRef:
-        part = _Part(None, self._feed, self._group, (), Prepared(), "cpu")
+        part = _Part(None, self._feed, self._group, (), Prepared(), "cpu", None)
         base = self._key(function)
         key: tuple[Any, ...]
         tiles: list[list[TaskRef]] = []
@@ -203,9 +219,19 @@ class _Whole:
 
     @cached_property
     def statistics(self) -> TaskRef:
-        days = [str(np.datetime64(self._feed.times[p], "D")) for p in self._group.pairs]
-        coarse = TaskList(*(self.coarse(p) for p in range(len(days))))
+        coarse = TaskList(*(self.coarse(p) for p in range(len(self._group.pairs))))
+        days = self._days(self._group.pairs)
         return self.once(combine, self.each(squares, self.unit), coarse, days, self.valid_range)
+
+    @cached_property
+    def checked(self) -> Task:
+        """What every block waits for: a pair that holds something, and word of empty targets."""
+        targets = TaskList(*(self.target(d) for d in range(self.dates)))
+        told = self.once(announce_empty, targets, self._days(self._group.targets))
+        return TaskList(self.statistics, told)
+
+    def _days(self, dates: Sequence[int]) -> list[str]:
+        return [text_of(self._feed.times[d]) for d in dates]
 
     def _image(self, date: int) -> TaskRef:
         key = (self._name, "coarse", date)
@@ -216,7 +242,8 @@ class _Whole:
         return TaskRef(key)
 
     def _key(self, function: Callable[..., Any]) -> tuple[str, str, int]:
-        return self._name, function.__name__, len(self._tasks)
+        named = getattr(function, "__name__", type(function).__name__)
+        return self._name, named, len(self._tasks)
 
 
 class _Part:
@@ -230,8 +257,10 @@ class _Part:
         dates: tuple[int, ...],
         prepared: Prepared,
         device: str,
+        checked: Any,
     ) -> None:
         self.method, self.feed, self.group, self.device = method, feed, group, device
+        self.checked = checked
         self.targets = [group.targets[d] for d in dates]
         self.halo = feed.grid.round_up(method.halo(feed.grid.scale)) if method else 0
         self.reach = method.reach if method else 0
@@ -249,8 +278,7 @@ class _Part:
     ) -> Task:
         """Return the task that gathers one block and calls the method or a `function` on it."""
         wide = tile.grow(self.halo)
-        cells = tile.cells(self.feed.grid.scale).grow(self.halo // self.feed.grid.scale)
-        cells = cells.grow(self.reach)
+        cells = wide.cells(self.feed.grid.scale, self.reach)
         times = self.feed.times
         known = {
             "times": times[list(self.group.pairs)],
@@ -264,49 +292,69 @@ class _Part:
         return Task(
             key,
             _run_block,
-            function or self.method,
+            self.method.block if self.method else function,
+            self.method.layers if self.method else None,
             known,
-            self.fine.window(self.group.pairs, wide),
-            self.coarse.window(self.group.pairs, cells),
-            self.coarse.window(self.targets, cells),
-            TaskDict({n: s.window([0], wide) for n, s in self.planes.items()}),
-            self.made,
-            (cells, self.margin),
-            self.numbers,
-            self.dated,
+            TaskDict(
+                {
+                    "fine": self.fine.window(self.group.pairs, wide),
+                    "coarse": self.coarse.window(self.group.pairs, cells),
+                    "target": self.coarse.window(self.targets, cells),
+                    "planes": TaskDict({n: s.window([0], wide) for n, s in self.planes.items()}),
+                    "made": self.made,
+                    "numbers": self.numbers,
+                    "dated": self.dated,
+                }
+            ),
+            (wide.cells(self.feed.grid.scale, self.margin), self.margin),
+            self.checked,
             TaskList(*arguments),
         )
 
 
 def _run_block(
-    call: Any,
+    run: Callable[..., Any],
+    layers: tuple[str, ...] | None,
     known: Mapping[str, Any],
-    fine: np.ndarray,
-    coarse: np.ndarray,
-    target: np.ndarray,
-    planes: Mapping[str, np.ndarray],
-    made: Mapping[str, Sequence[np.ndarray]],
+    found: dict[str, Any],
     where: tuple[Tile, int],
-    numbers: Any,
-    dated: Sequence[Any],
+    checked: Any,
     arguments: Sequence[Any],
 ) -> Any:
-    """Run a method, or a function of `Whole.each`, on one gathered block."""
-    cut = {name: image[0, 0] for name, image in planes.items()}
-    cut |= {name: np.stack([_cut(v, *where) for v in images]) for name, images in made.items()}
-    block = Block(
-        fine=fine,
-        coarse=coarse,
-        target=target,
-        planes=cut,
-        numbers=numbers,
-        dated=dated,
-        **known,
-    )
-    if not hasattr(call, "block"):
-        return call(block, *arguments)
-    refuse_numbers(target, "coarse", block.valid_range)
-    return call.block(block)
+    """Run a method's block, or a function of `Whole.each`, on what was gathered."""
+    found["planes"] = {name: image[0, 0] for name, image in found["planes"].items()}
+    found["made"] = {
+        name: np.stack([_cut(image, *where) for image in images])
+        for name, images in found["made"].items()
+    }
+    block = Block(**found, **known)
+    if layers is None:
+        return run(block, *arguments)
+    for name in ("fine", "target"):
+        refuse_numbers(getattr(block, name), name, block.valid_range)
+    return _checked(run(block), layers, block)
+
+
+def _checked(made: Any, layers: tuple[str, ...], block: Block) -> dict[str, np.ndarray]:
+    """Return a method's layers as float32, or raise where they are not what was declared."""
+    rows, columns = block.inner
+    size = rows.stop - rows.start, columns.stop - columns.start
+    shape = (len(block.target), block.fine.shape[1], *size)
+    out = {}
+    for layer in layers:
+        if not isinstance(made, Mapping) or layer not in made:
+            kind = sorted(made) if isinstance(made, Mapping) else type(made).__name__
+            raise ValueError(
+                f"block returned {kind}, but the method declares the layers {layers}; return "
+                "{layer: (date, band, y, x)}"
+            )
+        if np.shape(made[layer]) != shape:
+            raise ValueError(
+                f"block returned layer {layer!r} of shape {np.shape(made[layer])}, not {shape}: "
+                "(date, band, y, x) without the halo, which b.inner cuts off"
+            )
+        out[layer] = np.asarray(made[layer], np.float32)
+    return out
 
 
 def _gather(

@@ -14,6 +14,9 @@ from typing import Any, ClassVar, Protocol, TypeVar
 
 import numpy as np
 
+from xstf.parameters import check_parameters
+from xstf.parameters import param as param
+
 Array = np.ndarray
 M = TypeVar("M")
 
@@ -25,7 +28,8 @@ class Block:
     fine: Array  # (pair, band, y, x)              observed fine images
     coarse: Array  # (pair, band, y/scale, x/scale)  their coarse images, `reach` cells further
     target: Array  # (date, band, y/scale, x/scale)  coarse images of the wanted dates
-    planes: Mapping[str, Array]  # more images cut alike: class map, what prepare made
+    planes: Mapping[str, Array]  # the scene's own (y, x) images that the method takes
+    made: Mapping[str, Array]  # coarse images that prepare made, (date, band, rows, columns)
     numbers: Any  # what prepare found: small, the same for every block
     dated: Sequence[Any]  # what prepare found for each wanted date
     times: Array  # (pair,) datetime64
@@ -50,8 +54,8 @@ class Prepared:
     numbers: Any = None  # reaches every block
     dated: Sequence[Any] = ()  # one for each wanted date; reaches the blocks of that date
     planes: Mapping[str, Sequence[Any]] = field(default_factory=dict)
-    # one (band, y_coarse, x_coarse) array for each wanted date, cut like the coarse images
-    margin: int = 0  # coarse cells by which these planes reach past the scene on each side
+    # one (band, y_coarse, x_coarse) array for each wanted date; a block gets its cells and
+    margin: int = 0  # so many more, by which these planes reach past the scene on each side too
 
 
 class Whole(Protocol):
@@ -72,7 +76,8 @@ class Whole(Protocol):
         """Call ``function(block, *arguments)`` on every tile, without halo or target.
 
         What it returns, one array or a dict of arrays whose last two axes run along y and x, is
-        put together for the whole scene. Each value may depend on its own square alone.
+        put together for the whole scene. A value either depends on its own summary square alone,
+        or is one for the tile that no cut can change, such as a minimum, a maximum or an any.
         """
 
     def once(self, function: Callable[..., Any], *arguments: Any) -> Any:
@@ -117,11 +122,17 @@ class Method:
     pairs: ClassVar[range] = range(1, 2)  # how many pairs it can use
     unchanged: ClassVar[str] = ""  # what "no coarse change" leaves untouched: texture, flat or ""
     layers: ClassVar[tuple[str, ...]] = ("fused",)  # what block returns, (date, band, y, x) each
+    takes: ClassVar[tuple[str, ...]] = ()  # the scene's own planes that it reads, such as classes
     cells: ClassVar[bool] = False  # needs coarse cells: takes `cell` where the scene's scale is 1
 
     def __post_init__(self) -> None:
         """Check every parameter against its rule."""
         check_parameters(self)
+
+    @property
+    def label(self) -> str:
+        """The name, or that of the class where it has none."""
+        return self.name or type(self).__name__.lower()
 
     def halo(self, scale: int) -> int:
         """Return the fine pixels read past the block's edge, before rounding up to whole cells."""
@@ -138,7 +149,7 @@ class Method:
         return 0
 
     def prepare(self, scene: Whole) -> Prepared:
-        """Find whole-scene numbers, lazily. The default makes sure that there is data."""
+        """Find whole-scene numbers, lazily."""
         return Prepared(numbers=scene.statistics)
 
     def block(self, b: Block) -> dict[str, Array]:
@@ -148,108 +159,8 @@ class Method:
     @property
     def parameters(self) -> dict[str, Any]:
         """The parameters and their values."""
-        return {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}  # type: ignore[arg-type]
-
-
-def param(
-    default: Any,
-    *,
-    doc: str,
-    ge: float | None = None,
-    gt: float | None = None,
-    le: float | None = None,
-    odd: bool = False,
-    choices: tuple[Any, ...] | None = None,
-    none: bool = False,
-    unit: str = "",
-    source: str = "",
-) -> Any:
-    """Declare a parameter: its default, its rule, its unit and where it comes from.
-
-    Parameters
-    ----------
-    default
-        A bool, int, float, str or None; its type is part of the rule.
-    doc
-        One line for the tables.
-    ge, gt, le
-        Bounds.
-    odd
-        The number must be odd.
-    choices
-        The only values allowed.
-    none
-        Whether None is allowed too.
-    unit
-        Unit of the value.
-    source
-        Paper and equation, or the program it comes from.
-    """
-    rule = {"ge": ge, "gt": gt, "le": le, "odd": odd, "choices": choices, "none": none}
-    return field(default=default, metadata={"doc": doc, "unit": unit, "source": source, **rule})
-
-
-def rule_of(f: dataclasses.Field[Any]) -> str:
-    """Return the rule of a parameter in words."""
-    m = f.metadata
-    if m["choices"]:
-        words = "one of " + ", ".join(repr(c) for c in m["choices"])
-    elif f.type in ("bool", bool):
-        words = "True or False"
-    else:
-        whole = f.type in ("int", "int | None")
-        bounds = [
-            f"{sign} {m[key]:g}"
-            for key, sign in (("ge", ">="), ("gt", ">"), ("le", "<="))
-            if m[key] is not None
-        ]
-        number = ("an odd whole number" if m["odd"] else "a whole number") if whole else "a number"
-        words = " ".join([number, " and ".join(bounds)]).strip()
-    return words + (", or None" if m["none"] and None not in (m["choices"] or ()) else "")
-
-
-def check_parameters(method: Any) -> None:
-    """Raise ValueError for the first parameter that breaks its rule, naming value, rule, cure.
-
-    Numbers are kept as the type that they are declared with, so that equal parameters make equal
-    graphs however they were written.
-    """
-    for f in dataclasses.fields(method):
-        if not f.metadata:
-            continue
-        value = getattr(method, f.name)
-        if not _obeys(value, f):
-            raise ValueError(
-                f"{f.name}={value!r} breaks its rule for {method.name or type(method).__name__}: "
-                f"{rule_of(f)} ({f.metadata['doc']}); the default is {f.default!r}"
-            )
-        kind = {"int": int, "float": float, "bool": bool}.get(str(f.type).split(" ")[0])
-        if kind is not None and value is not None:
-            object.__setattr__(method, f.name, kind(value))
-
-
-def _obeys(value: Any, f: dataclasses.Field[Any]) -> bool:
-    m = f.metadata
-    if value is None:
-        return bool(m["none"]) or None in (m["choices"] or ())
-    if m["choices"]:
-        return any(value is c or (isinstance(value, str) and value == c) for c in m["choices"])
-    if f.type in ("bool", bool):
-        return isinstance(value, bool | np.bool_)
-    if isinstance(value, bool) or not isinstance(value, int | float | np.integer | np.floating):
-        return False
-    try:
-        finite = bool(np.isfinite(float(value)))
-    except OverflowError:
-        finite = False
-    if not finite or (str(f.type).startswith("int") and value % 1):
-        return False
-    return bool(
-        (m["ge"] is None or value >= m["ge"])
-        and (m["gt"] is None or value > m["gt"])
-        and (m["le"] is None or value <= m["le"])
-        and (not m["odd"] or value % 2 == 1)
-    )
+        own: Any = self
+        return {f.name: getattr(self, f.name) for f in dataclasses.fields(own)}
 
 
 _registered: dict[str, type] = {}
@@ -329,17 +240,20 @@ def build(method: str | Method, parameters: Mapping[str, Any]) -> Method:
             f"{method.__name__} is a class; give a name or an instance: "
             f"{method.__name__}({', '.join(f'{k}=...' for k in parameters)})"
         )
-    if not isinstance(method, str) and not callable(getattr(method, "block", None)):
-        raise TypeError(f"{method!r} is no method: give a name or an instance with a block method")
-    fields = {f.name for f in dataclasses.fields(known)}  # type: ignore[arg-type]
+    if not (issubclass(known, Method) and dataclasses.is_dataclass(known)):
+        raise TypeError(
+            f"{method!r} is no method: give a name or an instance of a dataclass that extends "
+            "xstf.method.Method"
+        )
+    fields = {f.name for f in dataclasses.fields(known)}
     for name in parameters:
         if name not in fields:
             near = difflib.get_close_matches(name, fields, n=1, cutoff=0.4)
             raise ValueError(
-                f"{known.name or known.__name__} has no parameter {name!r}"
+                f"{known.name or known.__name__.lower()} has no parameter {name!r}"
                 + (f"; did you mean {near[0]!r}?" if near else "")
                 + f" It has {', '.join(sorted(fields)) or 'none'}"
             )
     if isinstance(method, str):
         return known(**parameters)
-    return dataclasses.replace(method, **parameters)  # type: ignore[type-var]
+    return dataclasses.replace(method, **parameters)

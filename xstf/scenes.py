@@ -15,6 +15,7 @@ from xstf.checks import (
     check_scene,
     check_times,
     limits_of,
+    read_flags,
 )
 from xstf.coordinates import mapping_of, meet, same_axes, set_mappings, with_axes
 from xstf.grid import scale_of
@@ -103,7 +104,7 @@ def scene(
     for array, name in ((fine, "fine_observed"), (coarse, "coarse_observed")):
         ds[name] = ("time", np.isin(times, array["time"].values[_seen(array)]))
         if name in flags:
-            ds[name] = ds[name] & flags[name].compute(scheduler="sync")
+            ds[name] = ds[name] & read_flags(flags[name])
     if classes is not None:
         ds["classes"] = (("y", "x"), _class_map(classes, fine))
     ds = set_mappings(ds, *mappings)

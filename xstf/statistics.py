@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -51,7 +52,10 @@ def combine(
                     "date out of pairs, or find the dates that hold something: "
                     "ds = xstf.find_observed(ds)"
                 )
-    low, high = found[3].min(axis=(-1, -2)), found[4].max(axis=(-1, -2))
+    low, high = (
+        np.where(total > 0, ends, np.nan)
+        for ends in (found[3].min(axis=(-1, -2)), found[4].max(axis=(-1, -2)))
+    )
     for name, images in (("fine", (low, high)), ("coarse", coarse)):
         refuse_numbers(images, name, limits)
     with np.errstate(invalid="ignore", divide="ignore"):
@@ -61,10 +65,27 @@ def combine(
     return Statistics(total, centre, deviation, low, high)
 
 
+def announce_empty(images: Sequence[np.ndarray], days: Sequence[str]) -> None:
+    """Warn of wanted dates whose coarse image holds nothing."""
+    empty = [day for image, day in zip(images, days, strict=True) if np.isnan(image).all()]
+    if empty:
+        warnings.warn(
+            f"the coarse image of {', '.join(empty)} is all missing, and so is the prediction; "
+            "leave the date out, or find what is observed: ds = xstf.find_observed(ds)",
+            UserWarning,
+            stacklevel=2,
+        )
+
+
 def refuse_numbers(images: Any, name: str, limits: Any) -> None:
-    """Raise where images hold digital numbers instead of reflectance."""
+    """Raise where images hold infinite values, or digital numbers instead of reflectance."""
     smallest = float(np.fmin.reduce(np.asarray(images), axis=None))
     largest = float(np.fmax.reduce(np.asarray(images), axis=None))
+    if np.isinf(smallest) or np.isinf(largest):
+        raise ValueError(
+            f"{name} holds values from {smallest:g} to {largest:g}; what is missing is NaN: "
+            f"ds['{name}'] = ds.{name}.where(np.isfinite(ds.{name}))"
+        )
     message = beyond_reflectance(smallest, largest, name, limits)
     if message:
         raise ValueError(message)

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import xarray as xr
 
 import xstf
 from tests import oracles
@@ -58,8 +59,6 @@ def test_known_class_changes_give_the_exact_picture():
 
 
 def _pair(before, after, scale, classes=None):
-    import xarray as xr
-
     days = np.array(["2020-01-01", "2020-02-01"], "datetime64[ns]")
     images = np.stack([before, after]).astype("float32")[:, None]
     fine = xr.DataArray(images, dims=("time", "band", "y", "x"), coords={"time": days})
@@ -179,3 +178,55 @@ def test_quality_counts_alike_neighbours(scene):
 def test_min_classes_above_max_classes_is_refused():
     with pytest.raises(ValueError, match="min_classes=5 is above max_classes=3"):
         fsdaf.Fsdaf(min_classes=5, max_classes=3)
+
+
+def test_impossible_values_do_not_move_their_neighbours(scene):
+    """Coarse images alike on both dates: values below the valid range are no change."""
+    ds = scene.copy(deep=True)
+    ds["fine"][:, :, 8:14, 8:14] -= ds["fine"][:, :, 8:14, 8:14].max() + 0.004
+    ds["coarse"][1] = ds["coarse"][0]
+    fused = ds.stf.fuse("fsdaf", window=9).compute()[0]
+    possible = (ds.fine[0] >= 0) & (ds.fine[0] <= 1)
+    np.testing.assert_array_equal(fused.where(possible), ds.fine[0].where(possible))
+    assert not possible.all()
+
+
+def test_scattered_missing_pixels_keep_the_class_changes():
+    rng = np.random.default_rng(5)
+    classes = rng.integers(1, 4, (12, 12)).repeat(12, 0).repeat(12, 1)
+    before = np.array([0.1, 0.2, 0.4])[classes - 1]
+    after = before + np.array([0.1, -0.05, 0.02])[classes - 1]
+    ds = _pair(before, after, 16, classes)
+    whole = ds.stf.fuse("fsdaf", window=9, num_pure=30).compute()
+    missing = rng.random(before.shape) < 0.02
+    holes = ds.assign(fine=ds.fine.where(~xr.DataArray(missing, dims=("y", "x"))))
+    found = holes.stf.fuse("fsdaf", window=9, num_pure=30).compute()
+    np.testing.assert_array_equal(found[0, 0].isnull(), missing)
+    assert float(abs(found - whole).mean()) < 0.003
+
+
+def test_no_cell_that_tells_is_announced(scene):
+    holes = scene.copy(deep=True)
+    holes["fine"][:, :, ::2, ::3] = np.nan
+    with pytest.warns(UserWarning, match="no coarse cell has nine tenths"):
+        holes.stf.fuse("fsdaf", window=9).compute(scheduler="sync")
+
+
+def test_predictions_near_a_missing_cell_are_kept(scene):
+    """Off-range values in a missing cell have no coarse change to be repaired with."""
+    bright = scene.copy(deep=True)
+    bright["fine"] = bright.fine + (0.995 - bright.fine.max())
+    bright["coarse"] = bright.coarse + (0.995 - bright.coarse.max()) + 0.02
+    bright["coarse"][:, :, 3, 3] = np.nan
+    free = bright.assign_attrs(valid_range=None)
+    a, b = (ds.stf.fuse("fsdaf", window=9).compute().isnull() for ds in (bright, free))
+    np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize(
+    "classes",
+    [(("y_coarse", "x_coarse"), np.ones((8, 8), int)), (("y", "x"), np.full((48, 48), "a"))],
+)
+def test_a_class_map_elsewhere_or_of_text_is_refused(scene, classes):
+    with pytest.raises(ValueError, match="class map is"):
+        scene.drop_vars("classes").assign(classes=classes).stf.fuse("fsdaf", window=9)

@@ -42,7 +42,8 @@ def _list() -> None:
 def _describe(name: str) -> None:
     import inspect
 
-    from xstf.method import find, rule_of
+    from xstf.method import find
+    from xstf.parameters import rule_of
 
     cls = find(name)
     able = f"{cls.pairs[0]} to {cls.pairs[-1]} pairs" if len(cls.pairs) > 1 else "1 pair"

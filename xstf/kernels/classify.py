@@ -157,7 +157,8 @@ def fractions(names, cell, out):
     cell
         Side of a cell in pixels.
     out
-        (class, rows, columns) float64, zeros: filled. A cell with unclassified pixels keeps zeros.
+        (class, rows, columns) float64, zeros: filled. Shares are of the classified pixels; a cell
+        where more than a tenth is unclassified keeps zeros, so that it tells about no class.
     """
     for i in range(out.shape[1]):
         for j in range(out.shape[2]):
@@ -168,7 +169,7 @@ def fractions(names, cell, out):
                         out[names[y, x] - 1, i, j] += 1
                         seen += 1
             for c in range(out.shape[0]):
-                out[c, i, j] = out[c, i, j] / (cell * cell) if seen == cell * cell else 0.0
+                out[c, i, j] = out[c, i, j] / seen if 10 * seen >= 9 * cell * cell else 0.0
 
 
 @njit(nogil=True, cache=True)

@@ -12,10 +12,10 @@ SHIFT = 10  # an offset is row << SHIFT | column within the window
 
 
 def rings(radius: int) -> np.ndarray:
-    """Return distance / radius over a window; a huge one in the padding of its rows."""
+    """Return distance / radius over a window; infinite in the padding of its rows."""
     y, x = np.mgrid[-radius : radius + 1, -radius : radius + 1]
     side = 2 * radius + 1
-    far = np.full((side, -(-side // LANES) * LANES), NEVER, np.float32)
+    far = np.full((side, -(-side // LANES) * LANES), np.inf, np.float32)
     far[:, :side] = np.hypot(y, x) / radius
     return far
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from typing import Any
 
@@ -102,7 +103,7 @@ def find_model(
             "no fine pixel has all bands, so there is nothing to classify; leave out the band "
             "that is missing: .sel(band=[...])"
         )
-    ends = [_ordinary(np.sort(band)) for band in pixels.T]
+    ends = [_ordinary(np.sort(band), limits) for band in pixels.T]
     # the released program's threshold has the sample standard deviation
     count = statistics.count[0]
     deviation = statistics.deviation[0] * np.sqrt(count / np.maximum(count - 1, 1))
@@ -176,7 +177,7 @@ def class_changes(shares: np.ndarray, step: np.ndarray, pure: int) -> np.ndarray
     numpy.ndarray
         (class,). A class that no cell tells about changes as the scene does on average.
     """
-    from scipy.optimize import lsq_linear
+    from xstf.kernels.solve import bounded
 
     seen = ~np.isnan(step)
     shares, step = shares[:, seen], step[seen]
@@ -195,19 +196,27 @@ def class_changes(shares: np.ndarray, step: np.ndarray, pure: int) -> np.ndarray
         ends = changes[int(0.1 * len(order))], changes[min(int(0.9 * len(order)), len(order) - 1)]
         chosen.append(order[(step[order] >= ends[0]) & (step[order] <= ends[1])])
     gain = np.full(len(shares), mean)
+    if not chosen:
+        warnings.warn(
+            "no coarse cell has nine tenths of its pixels classified and coarse data on both "
+            "dates, so all classes are given the mean coarse change; leave such a pair out",
+            UserWarning,
+            stacklevel=2,
+        )
     if high - low <= 1e-12 or not chosen:
         return gain
     cells = np.concatenate(chosen)
-    solved = lsq_linear(shares[told][:, cells].T, step[cells], (low, high), method="bvls")
-    gain[told] = solved.x
+    gain[told] = bounded(shares[told][:, cells].T, step[cells], low, high)
     return gain
 
 
-def _ordinary(values: np.ndarray) -> tuple[float, float]:
-    """Return the smallest and largest of the sorted values that are no noise."""
+def _ordinary(values: np.ndarray, limits: Any) -> tuple[float, float]:
+    """Return the smallest and largest of the sorted values that are no noise, and possible."""
     n = len(values)
     low, high = values[int(NOISE * n)], values[min(int((1 - NOISE) * n), n - 1)]
     inner = values[(values > low) & (values < high)]
+    if limits is not None:
+        inner = inner[(inner >= limits[0]) & (inner <= limits[1])]
     return (float(inner[0]), float(inner[-1])) if len(inner) else (float(low), float(high))
 
 

@@ -35,3 +35,23 @@ def on_fine(b: Block, cells: np.ndarray, how: str) -> np.ndarray:
     if spare:
         cells = cells[..., spare:-spare, spare:-spare]
     return upsample(cells, how, b.scale) if b.scale > 1 else cells
+
+
+def around(image: np.ndarray, halo: int, half: int, padding: int = 0) -> np.ndarray:
+    """Return images with half a window around the block.
+
+    Parameters
+    ----------
+    image
+        (..., y, x) with `halo` pixels around the block.
+    halo, half
+        Pixels that are there, and that are wanted.
+    padding
+        Columns of NaN to add on the right, which fill the registers of the loops over a window.
+    """
+    spare = halo - half
+    height, width = image.shape[-2:]
+    image = image[..., spare : height - spare, spare : width - spare]
+    if padding == 0:
+        return image
+    return np.pad(image, [(0, 0)] * (image.ndim - 1) + [(0, padding)], constant_values=np.nan)

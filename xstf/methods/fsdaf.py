@@ -9,6 +9,7 @@ import numpy as np
 
 from xstf.method import Block, Method, Prepared, Whole, param, register
 from xstf.methods._classes import FEW, IsodataRules, class_changes, defer_model, survey
+from xstf.methods._shared import around
 
 SPLINE = 8  # cells around a pixel that make its spline value
 
@@ -38,15 +39,22 @@ class Fsdaf(Method):
 
     layers = ("fused", "similar")
     unchanged = "texture"
+    takes = ("classes",)
     cells = True
     window: int = param(
-        41, ge=3, odd=True, unit="fine pixels", doc="side of the window", source="program: w = 20"
+        41,
+        ge=3,
+        le=1023,
+        odd=True,
+        unit="fine pixels",
+        doc="side of the window",
+        source="program: w = 20",
     )
     num_similar: int = param(
         20, ge=1, doc="alike neighbours, the pixel itself among them", source="eq 21, program"
     )
     min_classes: int = param(
-        4, ge=1, doc="fewest classes that ISODATA may end with", source="program"
+        4, ge=1, le=255, doc="fewest classes that ISODATA may end with", source="program"
     )
     max_classes: int = param(
         6, ge=1, le=255, doc="most classes that ISODATA may end with", source="program"
@@ -104,11 +112,6 @@ class Fsdaf(Method):
         """Side of the window."""
         return self.window
 
-    @property
-    def reach(self) -> int:
-        """Cells that the spline reads beyond."""
-        return SPLINE
-
     def prepare(self, scene: Whole) -> Prepared:
         """Find classes, their changes on each date, limits, and the coarse images continued."""
         from xstf.kernels.spline import continuation, extend
@@ -135,21 +138,22 @@ class Fsdaf(Method):
         change = self._change(b)
         half = self.window // 2
         far = rings(half)
-        fine = _around(b.fine[0], b.halo, half, far.shape[1] - far.shape[0])
+        fine = around(b.fine[0], b.halo, half, far.shape[1] - far.shape[0])
         rows, columns = b.inner
         size = (rows.stop - rows.start, columns.stop - columns.start)
-        offset = np.empty((*size, self.num_similar), np.int32)
+        offset = np.empty((*size, min(self.num_similar, self.window**2)), np.int32)
         weight = np.empty(offset.shape, np.float32)
         count = np.empty(size, np.int32)
         alike = (2 * b.numbers.deviation / b.numbers.classes).astype(np.float32)
         most_alike(fine, alike, FLOOR, far, offset, weight, count)
         dates, bands = change.shape[:2]
-        near = _around(change, b.halo, half).reshape(dates * bands, *fine.shape[1:2], -1)
+        near = around(change, b.halo, half).reshape(dates * bands, *fine.shape[1:2], -1)
         said = np.empty((*size, dates * bands), np.float32)
         spread(np.ascontiguousarray(near.transpose(1, 2, 0)), offset, weight, count, said)
         own = b.fine[0][:, rows, columns]
         fused = own + said.transpose(2, 0, 1).reshape(dates, bands, *size)
-        similar = np.where(np.isnan(own), np.float32(np.nan), count.astype(np.float32))
+        gone = np.isnan(own).any(axis=0)
+        similar = np.where(gone, np.float32(np.nan), count.astype(np.float32))
         return {
             "fused": self._repaired(b, own, fused),
             "similar": np.broadcast_to(similar, fused.shape),
@@ -183,9 +187,10 @@ class Fsdaf(Method):
             extreme(found[name], axis=(-1, -2))
             for extreme, name in ((np.min, "low"), (np.max, "high"))
         )
-        with np.errstate(invalid="ignore"):
-            lows = np.fmin(np.fmin.reduce(target, axis=(1, 2)), np.nanmin(low.T + gain, axis=1))
-            highs = np.fmax(np.fmax.reduce(target, axis=(1, 2)), np.nanmax(high.T + gain, axis=1))
+        lows, highs = (
+            extreme(extreme.reduce(target, axis=(1, 2)), extreme.reduce(ends.T + gain, axis=1))
+            for extreme, ends in ((np.fmin, low), (np.fmax, high))
+        )
         if limits is not None:
             lows, highs = np.maximum(lows, limits[0]), np.minimum(highs, limits[1])
         return Changes(gain, lows.astype(float), highs.astype(float))
@@ -200,10 +205,10 @@ class Fsdaf(Method):
         names = b.numbers.classify(b)
         alone = np.empty(names.shape, np.float32)
         homogeneity(names, b.numbers.classes, self.window // 2, alone)
-        step = (b.target - b.coarse[0])[..., SPLINE:-SPLINE, SPLINE:-SPLINE]
+        step = b.target - b.coarse[0]
         change = np.empty((len(b.target), *fine.shape), np.float32)
         for date, found in enumerate(b.dated):
-            spatial = upsample(b.planes["spline"][date], "tps", b.scale)
+            spatial = upsample(b.made["spline"][date], "tps", b.scale)
             distribute(
                 fine, names, alone, found.gain, spatial, step[date], found.lows, found.highs,
                 b.scale, change[date],
@@ -215,9 +220,9 @@ class Fsdaf(Method):
         if b.valid_range is None:
             return fused
         low, high = b.valid_range
-        trim = SPLINE + b.halo // b.scale
-        step = (b.target - b.coarse[0])[..., trim:-trim, trim:-trim]
-        moved = own + step.repeat(b.scale, axis=-2).repeat(b.scale, axis=-1)
+        step = (b.target - b.coarse[0]).repeat(b.scale, axis=-2).repeat(b.scale, axis=-1)
+        moved = own + step[(..., *b.inner)]
+        moved = np.where(np.isnan(moved), fused, moved)
         off = (fused < low) | (fused > high)
         return np.where(off, np.clip(moved, low, high), fused).astype(np.float32)
 
@@ -232,13 +237,3 @@ class Changes:
     gain: np.ndarray  # (band, class) change of each class
     lows: np.ndarray  # (band,) limits of predicted values
     highs: np.ndarray
-
-
-def _around(image: np.ndarray, halo: int, half: int, padding: int = 0) -> np.ndarray:
-    """Return the image with half a window around the block, rows padded with NaN."""
-    spare = halo - half
-    height, width = image.shape[-2:]
-    image = image[..., spare : height - spare, spare : width - spare]
-    if padding == 0:
-        return image
-    return np.pad(image, [(0, 0)] * (image.ndim - 1) + [(0, padding)], constant_values=np.nan)

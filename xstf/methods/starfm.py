@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from xstf.method import Block, Method, param, register
-from xstf.methods._shared import UPSAMPLE, change, on_fine, reach_of
+from xstf.methods._shared import UPSAMPLE, around, change, on_fine, reach_of
 
 
 @register("starfm")
@@ -112,7 +113,10 @@ class Starfm(Method):
         """
         from xstf.kernels.window import alike_means, distances
 
-        far = distances(self.window // 2, self.distance)
+        half = self.window // 2
+        far = distances(half, self.distance)
+        padding = far.shape[1] - far.shape[0]
+        cut = partial(around, halo=b.halo, half=half, padding=padding)
         flat = (far > 0).astype(np.float32)
         rows, columns = b.inner
         gap_limit, step_limit = self._limits(np.abs(fine - coarse), np.abs(steps), b.inner)
@@ -125,10 +129,10 @@ class Starfm(Method):
             temporal = self.rule == "paper" or len(fine) > 1
         for pair in range(len(fine)):
             alike_means(
-                self._window(fine[pair], b.halo, far),
-                _zero(self._window(self._weight(np.abs(fine[pair] - coarse[pair])), b.halo, far)),
-                self._window(self._weight(np.abs(steps[pair])), b.halo, far),
-                _zero(self._window(moved[pair], b.halo, far)),
+                cut(fine[pair]),
+                _zero(cut(self._weight(np.abs(fine[pair] - coarse[pair])))),
+                cut(self._weight(np.abs(steps[pair]))),
+                _zero(cut(moved[pair])),
                 _zero(near_limit),
                 _zero(soon_limit),
                 far,
@@ -171,14 +175,6 @@ class Starfm(Method):
         fine, coarse = self.uncertainty_fine, self.uncertainty_coarse
         total = np.sqrt(fine**2 + coarse**2 + 2 * coarse**2) / self.step
         return np.float32(1 / total) if total > 0 else np.float32(3e38)
-
-    def _window(self, image: np.ndarray, halo: int, far: np.ndarray) -> np.ndarray:
-        """Cut the halo to half the window and pad the rows to whole registers."""
-        spare = halo - self.window // 2
-        height, width = image.shape[-2:]
-        image = image[..., spare : height - spare, spare : width - spare]
-        padding = [(0, 0)] * (image.ndim - 1) + [(0, far.shape[1] - far.shape[0])]
-        return np.pad(image, padding, constant_values=np.nan)
 
 
 def _zero(image: np.ndarray) -> np.ndarray:
