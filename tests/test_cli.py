@@ -133,9 +133,9 @@ def test_names_range_and_classes_of_a_scene(scene, tiny, tmp_path):
     xstf.save(tiny[0].rename(fine="landsat", coarse="modis"), other)
     names = ["--fine-name", "landsat", "--coarse-name", "modis"]
     run("fuse", other, "-m", "add", "-o", tmp_path / "a.zarr", *names, "--valid-range", "none")
-    assert fused_of(tmp_path / "a.zarr").attrs.get("valid_range") is None
+    assert fused_of(tmp_path / "a.zarr").attrs.get("scene_range") is None
     run("fuse", scene, "-m", "add", "-o", tmp_path / "b.zarr", "--valid-range", "0,0.5")
-    assert fused_of(tmp_path / "b.zarr").attrs["valid_range"] == [0, 0.5]
+    assert fused_of(tmp_path / "b.zarr").attrs["scene_range"] == [0, 0.5]
 
 
 def test_classes_come_from_a_file(tmp_path):
@@ -229,12 +229,20 @@ def test_out_is_checked_before_any_work(scene, tmp_path, nothing_computes, monke
     there.mkdir()
     result = run("fuse", scene, "-m", "add", "-o", there, code=1)
     assert "replace it with --overwrite" in result.stderr
-    assert "is a file" in run("fuse", scene, "-m", "add", "-o", tmp_path / "a.txt", code=1).stderr
+    (tmp_path / "plain").write_text("mine")
+    assert "is a file" in run("fuse", scene, "-m", "add", "-o", tmp_path / "plain", code=1).stderr
+    for out in ("a.nc", "a.zar", ""):
+        said = run("fuse", scene, "-m", "add", "-o", out and tmp_path / out, code=2).stderr
+        assert "a .zarr" in said
+    assert "lies in it" in run("fuse", scene, "-m", "add", "-o", scene / "x", code=2).stderr
     assert "the scene itself" in run("fuse", scene, "-m", "add", "-o", scene, code=2).stderr
     result = run("fuse", scene, "-m", "add", "-o", tmp_path / "a.tif", code=2)
     assert "one GeoTIFF a date" in result.stderr
-    given = ["-m", "add", "-o", tmp_path / "b.zarr", "--png", tmp_path / "a.txt"]
-    assert "another --png" in run("fuse", scene, *given, code=1).stderr
+    (tmp_path / "a.png").write_text("mine")
+    given = ["-m", "add", "-o", tmp_path / "b.zarr", "--png"]
+    assert "another --png" in run("fuse", scene, *given, tmp_path / "a.png", code=1).stderr
+    assert "must end in .png" in run("fuse", scene, *given, tmp_path / "b.xyz", code=2).stderr
+    assert "no folder for --png" in run("fuse", scene, *given, tmp_path / "c/b.png", code=1).stderr
     assert (tmp_path / "a.txt").read_text() == "mine"
 
 
@@ -535,7 +543,7 @@ def test_a_signal_leaves_nothing_half_written(tmp_path):
     with subprocess.Popen(
         [*call, "--blocksize", "64"], stderr=subprocess.PIPE, text=True
     ) as process:
-        until = time.monotonic() + 30
+        until = time.monotonic() + 120
         while sorted(os.listdir(tmp_path)) == before and time.monotonic() < until:
             time.sleep(0.05)
         assert sorted(os.listdir(tmp_path)) != before  # it is writing

@@ -111,7 +111,7 @@ def test_a_cluster_of_processes_makes_the_same_picture(scene, method):
     expected = lazy.compute(scheduler="sync")
     with (
         LocalCluster(
-            n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None
+            n_workers=2, threads_per_worker=1, processes=True, dashboard_address=":0"
         ) as cluster,
         Client(cluster),
     ):

@@ -527,3 +527,18 @@ def test_saltonsea_series_is_a_scene_of_seven_to_one(tmp_path):
     assert float(fine.min()) > -1
     paths = store.save(scene, tmp_path / "s.zarr", dtype="int16", scale_factor=1e-4)
     np.testing.assert_allclose(xstf.open_scene(paths).fine, fine, atol=0.51e-4, rtol=0)
+
+
+def test_a_geotiff_knows_its_date(tmp_path):
+    images = xr.DataArray(
+        np.full((1, 1, 4, 4), 0.25, "f4"),
+        dims=("time", "band", "y", "x"),
+        coords={"time": np.array(["2020-06-01T10:30"], "datetime64[ns]"), "band": ["red"]},
+    )
+    (path,) = xstf.write_images(images, tmp_path)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", rasterio.errors.NotGeoreferencedWarning)
+        with rasterio.open(path) as image:
+            tags = image.tags()
+    assert tags["TIFFTAG_DATETIME"] == "2020:06:01 10:30:00"
+    assert tags["time"] == "2020-06-01T10:30:00"

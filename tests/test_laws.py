@@ -209,7 +209,7 @@ def test_a_persisted_scene_gives_the_same_picture(method, pairs):
     from distributed import Client
 
     expected = fuse(method, scene(), chosen(pairs)).compute()
-    with Client(processes=False, n_workers=1, dashboard_address=None):
+    with Client(processes=False, n_workers=1, dashboard_address=":0"):
         kept = scene().chunk(y=16).persist()
         xr.testing.assert_identical(fuse(method, kept, chosen(pairs)).compute(), expected)
 
@@ -256,3 +256,17 @@ def test_digital_numbers_on_disk_are_refused_when_they_are_read(method):
         lazy = fuse(method, ds.assign({name: ds[name] * factor}), "nearest")
         with pytest.raises(ValueError, match="look like digital numbers"):
             lazy.compute()
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_sides_of_different_units_are_refused(method):
+    ds = scene(gaps=False)
+    for name, factor, message in (
+        ("coarse", 1e-4, "cannot be in the same units"),
+        ("fine", 1e-4, "cannot be in the same units"),
+        ("both", 1e-4, "as if they had been scaled twice"),
+    ):
+        kinds = ("fine", "coarse") if name == "both" else (name,)
+        wrong = ds.assign({k: ds[k] * np.float32(factor) for k in kinds})
+        with pytest.raises(ValueError, match=message):
+            fuse(method, wrong, "nearest").compute()

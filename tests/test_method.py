@@ -400,7 +400,7 @@ def test_the_result_says_where_when_and_how(images):
         "method": "add",
         "parameter_upsample": "linear",
         "xstf_version": xstf.__version__,
-        "valid_range": [0.0, 1.0],
+        "scene_range": [0.0, 1.0],
     }
 
 
@@ -532,8 +532,8 @@ def test_quality_needs_layers(scene):
     assert isinstance(found, xr.Dataset)
     assert set(found.data_vars) == {"fused", "spread"}
     np.testing.assert_array_equal(found.spread, np.float32(0.1))
-    assert "valid_range" in found.fused.attrs
-    assert "valid_range" not in found.spread.attrs
+    assert "scene_range" in found.fused.attrs
+    assert "scene_range" not in found.spread.attrs
     assert found.spread.dims == ("time", "band", "y", "x")
     assert isinstance(scene.stf.fuse(Layered()), xr.DataArray)
 

@@ -426,7 +426,7 @@ def mismatches():
     p, t = scene()
     return {
         "y must be the same: crop both": (p, t.isel(y=slice(3, None))),
-        "x is 0.0 .. 900.0 in predicted, 30.0 .. 930.0 in truth.*xstf.align": (
+        "x is 0.0 .. 900.0 in predicted, 30.0 .. 930.0 in truth.*resample one": (
             p,
             t.assign_coords(x=t.x + 30),
         ),

@@ -180,7 +180,8 @@ def test_a_slice_with_a_time_of_day_ends_there(end):
 def test_nothing_to_predict():
     with pytest.raises(ValueError, match="every coarse date has a fine image already") as caught:
         wanted_dates(TIMES, ALL, ALL)
-    assert "dates=['2020-07-11']" in str(caught.value)
+    assert "dates=['2020-07-05']" in str(caught.value)
+    assert "xstf.find_observed" in str(caught.value)
 
 
 def test_an_empty_slice_does_not_blame_the_fine_images():

@@ -92,13 +92,16 @@ def test_building_computes_nothing_and_missing_dates_are_lazy(images, nothing_co
     assert fused.shape == (3, 2, 8, 8)
 
 
-def test_dates_that_hold_nothing_are_no_images_where_memory_tells(images):
+def test_dates_that_hold_nothing_are_believed_in_memory_and_on_disk_alike(images):
     fine, coarse = images([0, 1], 8), images([0, 1, 2], 4, pixel=2.0)
     fine[1] = np.nan
-    coarse[2] = np.nan
-    ds = xstf.scene(fine, coarse)
-    assert ds.fine_observed.values.tolist() == [True, False, False]
-    assert ds.coarse_observed.values.tolist() == [True, True, False]
+    for pair in ((fine, coarse), (fine.chunk(), coarse.chunk())):
+        ds = xstf.scene(*pair)
+        assert ds.fine_observed.values.tolist() == [True, True, False]
+        lazy = ds.stf.fuse("add", pairs=[ds.time.values[1]], dates=ds.time.values[2])
+        with pytest.raises(ValueError, match="2020-06-03 is all missing"):
+            lazy.compute()
+        assert xstf.find_observed(ds).fine_observed.values.tolist() == [True, False, False]
 
 
 def test_times_in_other_units_are_compared_by_value(both):

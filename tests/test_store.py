@@ -275,7 +275,7 @@ def test_stale_packing_attributes_are_not_applied_again(scene, tmp_path):
 
 
 def test_missing_store_names_path_and_cure(tmp_path):
-    with pytest.raises(FileNotFoundError, match=r"none\.zarr is not a Zarr group.*xstf\.save"):
+    with pytest.raises(FileNotFoundError, match=r"none\.zarr does not exist.*xstf\.save"):
         xstf.open_scene(tmp_path / "none.zarr")
 
 
@@ -335,3 +335,37 @@ def test_real_scene_comes_back_exactly(tmp_path):
     back = xstf.open_scene(path)
     xr.testing.assert_identical(back.compute(), scene.compute())
     assert len(chunk_files(path, "fine")) == 3
+
+
+def test_a_result_does_not_replace_the_scene_that_it_was_made_from(scene, tmp_path):
+    path = xstf.save(scene, tmp_path / "s.zarr")
+    fused = xstf.open_scene(path).stf.fuse("add")
+    with pytest.raises(FileExistsError, match="holds coarse, fine, which would be lost"):
+        xstf.save(fused, path, overwrite=True)
+    xr.testing.assert_identical(xstf.open_scene(path).compute(), scene)
+    xstf.save(xstf.open_scene(path), path, overwrite=True)
+    xr.testing.assert_identical(xstf.open_scene(path).compute(), scene)
+
+
+def test_addresses_and_files_on_the_way_are_refused(scene, tmp_path):
+    with pytest.raises(ValueError, match="is an address, and save writes folders"):
+        xstf.save(scene, "s3://bucket/s.zarr")
+    with pytest.raises(TypeError, match="not ndarray"):
+        xstf.save(scene.fine.values, tmp_path / "s.zarr")
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(NotADirectoryError, match="is a file, so"):
+        xstf.save(scene, tmp_path / "file" / "s.zarr")
+
+
+def test_plain_xarray_opens_what_was_saved_without_a_warning(scene, tmp_path):
+    path = xstf.save(scene.stf.fuse("add"), tmp_path / "f.zarr")
+    back = xr.open_zarr(path, decode_coords="all")
+    xr.testing.assert_equal(back.fused.compute(), scene.stf.fuse("add").compute())
+
+
+def test_counts_are_not_packed_like_reflectance(scene, tmp_path):
+    found = scene.stf.fuse("fsdaf", window=9, quality=True)
+    path = xstf.save(found, tmp_path / "q.zarr", dtype="int16", scale_factor=1e-4)
+    back = open_result(path).compute()
+    np.testing.assert_array_equal(back.similar, found.similar)
+    np.testing.assert_allclose(back.fused, found.fused, atol=5.1e-5)

@@ -209,7 +209,9 @@ def _wrap(array: Any, name: str, method: Method, parts: Parts, groups: list[Grou
         },
     )
     if name == "fused" and parts.valid_range is not None:
-        fused.attrs["valid_range"] = list(parts.valid_range)
+        fused.attrs["scene_range"] = list(parts.valid_range)  # CF would mask what is off it
+    if name != "fused":
+        fused.attrs["counts"] = name  # no reflectance, so never packed like it
     if MAPPING["fine"] in coords:
         fused.encoding["grid_mapping"] = MAPPING["fine"]
     return fused

@@ -132,15 +132,14 @@ def check_times(times: np.ndarray, name: str) -> None:
         )
     if np.isnat(times).any():
         raise ValueError(f"the times of {name} hold NaT, which is no date; leave that image out")
-    steps = np.diff(times)
-    if (steps < np.timedelta64(0)).any():
-        raise ValueError(f"the times of {name} are not in order; sort them: .sortby('time')")
-    if (steps == np.timedelta64(0)).any():
-        again = times[1:][steps == np.timedelta64(0)][0]
+    once, count = np.unique(times, return_counts=True)
+    if (count > 1).any():
+        again = once[count > 1][0].astype("datetime64[D]")
         raise ValueError(
-            f"the times of {name} hold {again.astype('datetime64[D]')} twice; keep one: "
-            ".drop_duplicates('time')"
+            f"the times of {name} hold {again} twice; keep one: .drop_duplicates('time')"
         )
+    if (np.diff(times) < np.timedelta64(0)).any():
+        raise ValueError(f"the times of {name} are not in order; sort them: .sortby('time')")
 
 
 def check_bands(array: xr.DataArray, name: str) -> None:

@@ -186,6 +186,9 @@ def _about(fused: xr.DataArray, packing: Packing) -> dict[str, Any]:
 def _tags(image: xr.DataArray) -> dict[str, str]:
     """Return where an image comes from, as text."""
     kept = {k: v for k, v in image.attrs.items() if isinstance(v, str | int | float)}
+    taken = image["time"].values.astype("datetime64[s]")
+    kept["TIFFTAG_DATETIME"] = str(taken).replace("-", ":").replace("T", " ")
+    kept["time"] = str(taken)
     if "pair_dates" in image.coords:
         kept["pair_dates"] = image["pair_dates"].item()
     return {str(k): str(v) for k, v in kept.items()}

@@ -23,8 +23,8 @@ def matched(predicted: xr.DataArray, truth: xr.DataArray) -> tuple[xr.DataArray,
     truth = truth.transpose(*predicted.dims).reset_coords(drop=True)
     for dim in predicted.dims:
         ours, theirs = predicted.indexes.get(dim), truth.indexes.get(dim)
-        if (ours is None) != (theirs is None):
-            cure = "give it to both with assign_coords, or drop_vars it from both"
+        if (ours is None) != (theirs is None) and dim not in ("y", "x"):
+            cure = "give it to both with assign_coords, or drop_vars it from the other"
             raise ValueError(f"only one of the images has the coordinate {dim!r}; {cure}")
         if ours is None or theirs is None or dim in ("y", "x"):
             _check_pixels(dim, predicted, truth)
@@ -58,12 +58,12 @@ def _some(labels: Any) -> str:
 
 def _check_pixels(dim: Hashable, predicted: xr.DataArray, truth: xr.DataArray) -> None:
     """Sizes must be equal along `dim`, and coordinates, if any, the same to 1e-6 of a pixel."""
-    cure = "crop both with ds.stf.sel, or bring them to one grid with xstf.align"
+    cure = "crop both with ds.stf.sel, or resample one to the grid of the other"
     if predicted.sizes[dim] != truth.sizes[dim]:
         shapes = f"predicted is {dict(predicted.sizes)}, truth {dict(truth.sizes)}"
         raise ValueError(f"{shapes}; {dim} must be the same: {cure}")
-    if dim not in predicted.coords:
-        return
+    if dim not in predicted.coords or dim not in truth.coords:
+        return  # a file without georeference counts no pixels; a scene made from it does
     ours, theirs = (np.asarray(i[dim].values, np.float64) for i in (predicted, truth))
     step = np.abs(np.diff(ours)).min() if ours.size > 1 else 0.0
     if not np.allclose(ours, theirs, rtol=0, atol=1e-6 * step):

@@ -214,7 +214,7 @@ def find(name: str) -> type[Method]:
         raise ValueError(
             f"there is no method {name!r}; "
             + (f"did you mean {' or '.join(map(repr, near))}? " if near else "")
-            + f"There are {', '.join(names())}"
+            + f"there are {', '.join(names())}"
         )
     return _registered[key]
 
@@ -252,7 +252,7 @@ def build(method: str | Method, parameters: Mapping[str, Any]) -> Method:
             raise ValueError(
                 f"{known.name or known.__name__.lower()} has no parameter {name!r}"
                 + (f"; did you mean {near[0]!r}?" if near else "")
-                + f" It has {', '.join(sorted(fields)) or 'none'}"
+                + f"; it has {', '.join(sorted(fields)) or 'none'}"
             )
     if isinstance(method, str):
         return known(**parameters)

@@ -262,7 +262,8 @@ def score(
         Fine pixels per coarse pixel along one axis; ERGAS uses 1 / scale and is left out where
         this is None.
     data_range
-        The range L of SSIM. By default what `attrs["valid_range"]` of the images spans, else 1.0.
+        The range L of SSIM. By default what `attrs["valid_range"]` (of results "scene_range")
+        of the images spans, else 1.0.
 
     Returns
     -------
@@ -303,7 +304,8 @@ def score(
 
 
 def _data_range(*images: xr.DataArray) -> float:
-    ranges = {tuple(map(float, r)) for i in images if (r := i.attrs.get("valid_range")) is not None}
+    said = [i.attrs.get("scene_range", i.attrs.get("valid_range")) for i in images]
+    ranges = {tuple(map(float, r)) for r in said if r is not None}
     if len(ranges) > 1:
         raise ValueError(f"valid_range differs: {sorted(ranges)}; state data_range= for SSIM")
     return next((hi - lo for lo, hi in ranges), 1.0)

@@ -88,9 +88,11 @@ def wanted_dates(
                 f"{_some(times[coarse])}"
             )
         if not mask.any():
+            example = text_of(times[coarse & within][-1])
             raise ValueError(
                 "nothing to predict: every coarse date has a fine image already; name the dates "
-                "to predict without their own fine image: dates=['2020-07-11']"
+                f"to predict without their own fine image: dates=['{example}']. If fine images are "
+                "empty, find those that are not: ds = xstf.find_observed(ds)"
             )
         return [int(i) for i in np.flatnonzero(mask)]
     found = find_dates(times, dates)

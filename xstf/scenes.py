@@ -102,7 +102,7 @@ def scene(
     times = np.union1d(fine["time"].values, coarse["time"].values)
     ds = xr.Dataset({"fine": _spread(fine, times), "coarse": _spread(coarse, times)})
     for array, name in ((fine, "fine_observed"), (coarse, "coarse_observed")):
-        ds[name] = ("time", np.isin(times, array["time"].values[_seen(array)]))
+        ds[name] = ("time", np.isin(times, array["time"].values))
         if name in flags:
             ds[name] = ds[name] & read_flags(flags[name])
     if classes is not None:
@@ -335,13 +335,6 @@ def _spread(array: xr.DataArray, times: np.ndarray) -> xr.DataArray:
     return xr.DataArray(
         da.concatenate(parts), dims=array.dims, coords={**coords, "time": times}, attrs=array.attrs
     )
-
-
-def _seen(array: xr.DataArray) -> np.ndarray:
-    """Return which dates hold anything, for images in memory; images on disk are believed."""
-    if not isinstance(array.data, np.ndarray):
-        return np.ones(array.sizes["time"], bool)
-    return np.array([bool(np.isfinite(image).any()) for image in array.data])
 
 
 def _class_map(classes: xr.DataArray | np.ndarray, fine: xr.DataArray) -> Any:

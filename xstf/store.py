@@ -128,7 +128,7 @@ def save(
     -------
     pathlib.Path
         The path. Read a scene with `xstf.open_scene`, a result with
-        ``xarray.open_zarr(path, decode_coords="all", consolidated=False)``.
+        ``xarray.open_zarr(path, decode_coords="all")``.
 
     Raises
     ------
@@ -156,9 +156,18 @@ def save(
     ...     xstf.open_scene(path).load().equals(scene)
     True
     """
+    if not isinstance(data, xr.Dataset | xr.DataArray):
+        raise TypeError(f"what is saved is a DataArray or Dataset, not {type(data).__name__}")
+    if "://" in os.fspath(path):
+        raise ValueError(
+            f"{path} is an address, and save writes folders; write there with data.to_zarr(...)"
+        )
     path, packing = Path(path), Packing.of(dtype, scale_factor)
     _refuse_existing(path, overwrite)
+    _refuse_other_content(path, data)
     ds = data.to_dataset(name=data.name or "fused") if isinstance(data, xr.DataArray) else data
+    import zarr
+
     ds, encoding = _prepared(ds, packing)
     with scratch(path) as temporary:
         ds.to_zarr(
@@ -172,6 +181,9 @@ def save(
             for name, count in zip(names, counts, strict=True):
                 if ds[name].dims[0] == "time" and ds[name].dtype.kind == "f":
                     warn_missing(count, ds["time"].values, str(name))
+        with warnings.catch_warnings():  # every reader looks for it, though Zarr 3 lacks it
+            warnings.simplefilter("ignore", UserWarning)
+            zarr.consolidate_metadata(str(temporary))
         _move(temporary, path)
     return path
 
@@ -214,8 +226,8 @@ def open_scene(
         groups = set(zarr.open_group(str(path), mode="r").group_keys())
     except FileNotFoundError as error:
         raise FileNotFoundError(
-            f"{path} is not a Zarr group; check the path, or write a scene there first: "
-            f"xstf.save(scene, {str(path)!r})"
+            f"{path} {'is not a Zarr group' if Path(path).exists() else 'does not exist'}; check "
+            f"the path, or write a scene there first: xstf.save(scene, {str(path)!r})"
         ) from error
     options: dict[str, Any] = dict(chunks=chunks, decode_coords="all", consolidated=False)
     if {fine, coarse} <= groups:
@@ -309,6 +321,9 @@ def regular(variable: xr.Variable) -> xr.Variable:
 @contextmanager
 def scratch(path: Path) -> Iterator[Path]:
     """Give a name beside `path` for a temporary folder, and delete the folder at the end."""
+    above = next(p for p in path.absolute().parents if p.exists())
+    if not above.is_dir():
+        raise NotADirectoryError(f"{above} is a file, so {path} cannot be in it; give another path")
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}-{uuid.uuid4().hex[:8]}.partial")
     try:
@@ -350,6 +365,22 @@ def _refuse_existing(path: Path, overwrite: bool) -> None:
         )
 
 
+def _refuse_other_content(path: Path, data: xr.Dataset | xr.DataArray) -> None:
+    """Raise where a store that would be replaced holds something else, such as the scene itself."""
+    if not path.exists():
+        return
+    import zarr
+
+    group = zarr.open_group(str(path), mode="r")
+    new = {str(data.name or "fused")} if isinstance(data, xr.DataArray) else set(data.variables)
+    lost = {"fine", "coarse", "fused"} & {*group.array_keys(), *group.group_keys()} - new
+    if lost:
+        raise FileExistsError(
+            f"{path} holds {', '.join(sorted(lost))}, which would be lost: overwrite=True replaces "
+            "a store by another of its kind; give another path"
+        )
+
+
 def _prepared(
     ds: xr.Dataset, packing: Packing
 ) -> tuple[xr.Dataset, dict[Hashable, dict[str, Any]]]:
@@ -388,4 +419,5 @@ def _prepared(
 
 def _packing(variable: xr.Variable | xr.DataArray, packing: Packing) -> Packing:
     """Return how a variable is packed: images as asked, all else as it is."""
-    return packing if variable.ndim == 4 and variable.dtype.kind == "f" else PLAIN
+    image = variable.ndim == 4 and variable.dtype.kind == "f"
+    return packing if image and not variable.attrs.get("counts") else PLAIN

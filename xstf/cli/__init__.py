@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import signal
+import threading
 import warnings
 from typing import Any
 
@@ -24,6 +26,25 @@ _FLAGS = {  # what the library's messages call it: how to say it here
     r"(?<=order of the files: )dates=\[.*\]": "--fine-dates a,b and --coarse-dates a,b, or --dates",
     r"\bdates=\['([-\d]+)'\]": r"--dates \1",
     r"\bvalid_range=None": "--valid-range none",
+    r"(?<=not: )ds = xstf\.find_observed\(ds\)": "--min-seen 0",
+    r"(?<=observed: )ds = xstf\.find_observed\(ds\)": "--min-seen 0",
+    r"read_images\(\.\.\., scale_factor=\.\.\.\) of that side": (
+        "--fine-scale-factor or --coarse-scale-factor"
+    ),
+    r"give scale_factor=1e-4, or scale_factor=1 for": (
+        "give --out-scale-factor 1e-4, or --out-scale-factor 1 for"
+    ),
+    r"give dtype=\"int16\", or leave scale_factor out": (
+        "give --dtype int16, or leave --out-scale-factor out"
+    ),
+    r"; bring the coarse images to the fine CRS first: .*": (
+        "; bring the coarse images to the fine CRS first, as gdalwarp does"
+    ),
+    r"say it: xstf\.georeference\(.*\)": "write it into the files, as gdal_edit.py -a_srs does",
+    r"\.isel\((\w)=slice\(.*?\)\)(, or ds\.stf\.isel)?": (
+        r"along \1, as gdal_translate -srcwin does"
+    ),
+    r"slice\('([-\d]+)', '([-\d]+)'(?:, None)?\)": r"--dates \1/\2",
     r"\bscale=(?=\d)": "--scale ",
     r"\bcell=(?=\d)": "--param cell=",
     r"\bwindow=(?=\d)": "--param window=",
@@ -35,6 +56,8 @@ class _Commands(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command; turn what the library raises into ``Error: ...``."""
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, signal.default_int_handler)  # what clusters send
         with warnings.catch_warnings():
             warnings.simplefilter("default", UserWarning)
             warnings.showwarning = _say

@@ -41,6 +41,7 @@ def command(out: str, size: int, seed: int, overwrite: bool) -> None:
     folder = Path(out)
     if folder.exists() and not overwrite:
         raise FileExistsError(f"{folder} exists; give another --out, or write into it: --overwrite")
+    folder.mkdir(parents=True, exist_ok=True)
     start = time.monotonic()
     import xstf
     from xstf.report import table
@@ -89,8 +90,8 @@ def _nothing(scene: Any, target: Any) -> dict[str, Any]:
         scene["coarse"].sel(time=[target]).values, [(0, 0)] * 2 + [(reach,) * 2] * 2, mode="edge"
     )
     rows["coarse, upsampled"] = image.copy(data=upsample(cells, "cubic", SCALE))
-    rows["fine + coarse change"] = _fuse(scene, "add", target, pairs="nearest")
-    rows["the same, both sides"] = _fuse(scene, "add", target)
+    rows["add, nearest pair"] = _fuse(scene, "add", target, pairs="nearest")
+    rows["add, both pairs"] = _fuse(scene, "add", target)
     return rows
 
 
@@ -113,7 +114,7 @@ def _draw(path: Path, scene: Any, true: Any, rows: dict[str, Any]) -> None:
     target = true["time"].values[0]
     truth = true.isel(time=0)
     before, after = (name for name in rows if "unchanged" in name)
-    tried = ("fine + coarse change", *METHODS)
+    tried = ("add, both pairs", *METHODS)
     images = {
         before.removesuffix(" unchanged"): rows[before][0],
         f"coarse {inputs.day(target)}": scene["coarse"].sel(time=target),

@@ -17,6 +17,8 @@ _OF_FILES = {
     "bands": "--bands",
     "scale": "--scale",
     "scale_factor": "--scale-factor",
+    "fine_scale_factor": "--fine-scale-factor",
+    "coarse_scale_factor": "--coarse-scale-factor",
     "nodata": "--nodata",
 }
 
@@ -44,16 +46,27 @@ EXAMPLES = (
 @click.option("--coarse-dates", type=Dates(), help="Likewise, in the order of the file names.")
 @click.option("--bands", type=Names(), help="Names of the bands of the files.")
 @click.option("--scale", type=int, help="Fine pixels per coarse cell; for equal grids.")
-@click.option("--scale-factor", type=float, help="Stored numbers to reflectance: 1e-4.")
+@click.option("--scale-factor", type=float, help="Stored numbers to reflectance, of all: 1e-4.")
+@click.option("--fine-scale-factor", type=float, help="Of the fine images alone.")
+@click.option("--coarse-scale-factor", type=float, help="Of the coarse images alone.")
 @click.option("--nodata", type=float, help="The stored number that means missing.")
 @click.option("--valid-range", type=Range(), help="Default: as the scene says, else 0,1.")
-@click.option("--min-seen", type=float, help="Least share of an observed image; reads all images.")
+@click.option(
+    "--min-seen",
+    type=float,
+    help="Least share of an image, for series with empty files.",
+)
 @click.option("--classes", metavar="FILE", help="Class map on the fine grid, an image file.")
 @click.option("--fine-name", default="fine", show_default=True, help="Variable of the scene.")
 @click.option("--coarse-name", default="coarse", show_default=True, help="Variable of the scene.")
 @click.option("--dates", type=Dates(spans=True), help="Dates to predict: a,b or start/stop.")
 @click.option(
-    "--pairs", type=Pairs(), default="auto", show_default=True, metavar="auto|nearest|N|a,b"
+    "--pairs",
+    type=Pairs(),
+    default="auto",
+    show_default=True,
+    metavar="auto|nearest|N|a,b",
+    help="Dates that serve: one on each side, the nearest, N nearest, or these.",
 )
 @click.option("--param", "-p", type=Setting(), multiple=True, help="Parameter: window=41.")
 @click.option("--blocksize", type=int, help="Side of a block in fine pixels.")
@@ -122,26 +135,50 @@ def _check_inputs(given: dict[str, Any]) -> None:
 def _check_outputs(given: dict[str, Any]) -> None:
     """Refuse outputs that could not be written, before any work."""
     out = Path(given["out"])
-    if out.suffix.lower() in (".tif", ".tiff"):
+    if given["out"].strip() in ("", "."):
+        raise click.UsageError("--out is empty; give a .zarr, or a folder for GeoTIFFs")
+    if out.suffix and not is_store(out) and not out.is_dir():
         raise click.UsageError(
-            "--out is a folder, which gets one GeoTIFF a date, or a .zarr; such as --out "
-            f"{out.with_suffix('')}"
+            f"--out {out} has the ending {out.suffix}; it is a .zarr, or a folder without ending, "
+            f"which gets one GeoTIFF a date; such as --out {out.with_suffix('')}"
         )
-    if out.suffix != ".zarr" and given["quality"]:
+    if not is_store(out) and given["quality"]:
         raise click.UsageError("--quality writes several layers and needs an --out with .zarr")
-    if given["scene"] and out.resolve() == Path(given["scene"]).resolve():
-        raise click.UsageError("--out is the scene itself; give another path")
-    if out.suffix == ".zarr" and out.exists() and not given["overwrite"]:
+    _refuse_inputs(out.resolve(), given)
+    if is_store(out) and out.exists() and not given["overwrite"]:
         raise FileExistsError(f"{out} exists; give another --out, or replace it with --overwrite")
-    if out.suffix != ".zarr" and out.exists() and not out.is_dir():
+    if not is_store(out) and out.exists() and not out.is_dir():
         raise FileExistsError(f"{out} is a file; --out is a folder or a .zarr")
     if given["png"]:
         from xstf.plot import check_installed
 
         check_installed()
+        if Path(given["png"]).suffix.lower() not in (".png", ".jpg", ".pdf", ".svg"):
+            raise click.UsageError(f"--png {given['png']} must end in .png (or .jpg, .pdf, .svg)")
+        if not Path(given["png"]).absolute().parent.is_dir():
+            raise FileNotFoundError(f"there is no folder for --png {given['png']}")
         if Path(given["png"]).exists() and not given["overwrite"]:
             raise FileExistsError(
                 f"{given['png']} exists; give another --png, or replace it with --overwrite"
+            )
+
+
+def is_store(out: Path) -> bool:
+    """Return whether the output is a Zarr store; else it is a folder of GeoTIFFs."""
+    return out.suffix.lower() == ".zarr"
+
+
+def _refuse_inputs(out: Path, given: dict[str, Any]) -> None:
+    """Refuse to write among the inputs, where a result would pass for an observation."""
+    if given["scene"]:
+        scene = Path(given["scene"]).resolve()
+        if out == scene or scene in out.parents:
+            raise click.UsageError("--out is the scene itself, or lies in it; give another path")
+    for pattern in (*given["fine"], *given["coarse"]):
+        if not is_store(out) and Path(pattern).parent.resolve() == out:
+            raise click.UsageError(
+                f"--out is the folder of {pattern}, where results would be taken for images next "
+                "time; give another folder"
             )
 
 
@@ -175,7 +212,7 @@ def _files(given: dict[str, Any], kind: str) -> Any:
         files,
         dates=given[f"{kind}_dates"],
         bands=given["bands"],
-        scale_factor=given["scale_factor"],
+        scale_factor=given[f"{kind}_scale_factor"] or given["scale_factor"],
         nodata=given["nodata"],
     )
 
@@ -189,7 +226,7 @@ def _write(fused: Any, given: dict[str, Any]) -> Any:
     out, packing = given["out"], {"scale_factor": given["out_scale_factor"]}
     replace = {"overwrite": given["overwrite"]}
     with progress(layer.data.npartitions, given["method"]):
-        if Path(out).suffix == ".zarr":
+        if is_store(Path(out)):
             xstf.save(fused, out, dtype=given["dtype"], **packing, **replace)
             return inputs.open_zarr(out)["fused"]
         paths = xstf.write_images(

@@ -101,5 +101,5 @@ def _numbered(images: Any) -> bool:
 def _factor(predicted: Any) -> float:
     """Return 1e4 for reflectance, 1 for temperature, an index and the like."""
     ours = "xstf_version" in predicted.attrs  # then no valid range means that there is none
-    limits = predicted.attrs.get("valid_range", None if ours else (0, 1))
+    limits = predicted.attrs.get("scene_range", None if ours else (0, 1))
     return 1e4 if limits is not None and max(map(abs, limits)) <= 2 else 1.0
