@@ -534,7 +534,8 @@ def test_an_interrupt_exits_with_130(scene, tmp_path, monkeypatch):
 
 
 @pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
-def test_a_signal_leaves_nothing_half_written(tmp_path):
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_leaves_nothing_half_written(tmp_path, sent):
     simulated, _ = xstf.simulate("parcels", size=512, dates=6, bands=("red", "nir"))
     scene = xstf.save(simulated, tmp_path / "scene.zarr")
     before = sorted(os.listdir(tmp_path))
@@ -548,7 +549,7 @@ def test_a_signal_leaves_nothing_half_written(tmp_path):
             time.sleep(0.05)
         assert sorted(os.listdir(tmp_path)) != before  # it is writing
         time.sleep(0.5)
-        process.send_signal(signal.SIGINT)
+        process.send_signal(sent)
         stderr = process.communicate(timeout=40)[1]
     assert process.returncode == 130
     assert stderr.splitlines()[-1] == "Interrupted"
