@@ -30,9 +30,10 @@ RANK = {
     "xstf.statistics": 3,
     "xstf.methods": 3,
     "xstf.nn": 3,
-    "xstf.engine": 4,
-    "xstf.api": 5,
-    "xstf.accessor": 6,
+    "xstf.blocks": 4,
+    "xstf.engine": 5,
+    "xstf.api": 6,
+    "xstf.accessor": 7,
 }
 HEAVY = ("torch", "numba", "rasterio", "matplotlib", "sklearn", "scipy.stats", "rioxarray")
 

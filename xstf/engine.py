@@ -18,10 +18,11 @@ from dask.base import tokenize
 from dask.graph_manipulation import clone
 from dask.highlevelgraph import HighLevelGraph, MaterializedLayer
 
+from xstf.blocks import assemble, gather, pick, run_block
 from xstf.grid import Grid, Tile
-from xstf.method import Block, Method, Prepared
+from xstf.method import Method, Prepared
 from xstf.pairing import Group, text_of
-from xstf.statistics import announce_empty, combine, refuse_numbers, squares
+from xstf.statistics import announce_empty, combine, squares
 
 MEMORY = 256e6  # bytes that the dates of one block may take
 HELD = 256e6  # bytes of fine images that may be held between the two passes over a scene
@@ -90,7 +91,7 @@ def fuse(
                 for layer, (n, date) in product(method.layers, enumerate(dates)):
                     at = for_dates.index(group.targets[date])
                     out = (names[layer], at, 0, i, j)
-                    tasks[out] = Task(out, _pick, TaskRef(key), layer, slice(n, n + 1))
+                    tasks[out] = Task(out, pick, TaskRef(key), layer, slice(n, n + 1))
     dependencies: list[Any] = [first.fine, *feed.arrays]
     rows, columns = feed.grid.cut(blocksize)
     chunks = ((1,) * len(for_dates), (feed.fine.shape[1],), rows, columns)
@@ -163,7 +164,7 @@ class _Source:
                 places.append(((n, b_to, y_to, x_to), (t_from.start, b_from, y_from, x_from)))
                 chunks.append(TaskRef((self.name, t, b, i, j)))
         shape = (len(dates), bands, height, width)
-        return Task(None, _gather, shape, self.dtype, places, TaskList(*chunks))
+        return Task(None, gather, shape, self.dtype, places, TaskList(*chunks))
 
     def _overlaps(self, axis: int, start: int, stop: int) -> Iterator[tuple[int, slice, slice]]:
         """Yield (chunk, where in the chunk, where in the window) along one axis."""
@@ -203,7 +204,7 @@ class _Whole:
                 tiles.append([])
             tiles[-1].append(TaskRef(key))
         key = (*base, "whole")
-        self._tasks[key] = Task(key, _assemble, TaskList(*(TaskList(*row) for row in tiles)))
+        self._tasks[key] = Task(key, assemble, TaskList(*(TaskList(*row) for row in tiles)))
         return TaskRef(key)
 
     def once(self, function: Callable[..., Any], *arguments: Any) -> TaskRef:
@@ -238,7 +239,7 @@ class _Whole:
         if key not in self._tasks:
             rows, columns = self._feed.grid.cells
             window = _Source(self._feed.coarse).window([date], Tile(0, rows, 0, columns))
-            self._tasks[key] = Task(key, _pick, window, 0)
+            self._tasks[key] = Task(key, pick, window, 0)
         return TaskRef(key)
 
     def _key(self, function: Callable[..., Any]) -> tuple[str, str, int]:
@@ -291,7 +292,7 @@ class _Part:
         }
         return Task(
             key,
-            _run_block,
+            run_block,
             self.method.block if self.method else function,
             self.method.layers if self.method else None,
             known,
@@ -310,87 +311,6 @@ class _Part:
             self.checked,
             TaskList(*arguments),
         )
-
-
-def _run_block(
-    run: Callable[..., Any],
-    layers: tuple[str, ...] | None,
-    known: Mapping[str, Any],
-    found: dict[str, Any],
-    where: tuple[Tile, int],
-    checked: Any,
-    arguments: Sequence[Any],
-) -> Any:
-    """Run a method's block, or a function of `Whole.each`, on what was gathered."""
-    found["planes"] = {name: image[0, 0] for name, image in found["planes"].items()}
-    found["made"] = {
-        name: np.stack([_cut(image, *where) for image in images])
-        for name, images in found["made"].items()
-    }
-    block = Block(**found, **known)
-    if layers is None:
-        return run(block, *arguments)
-    for name in ("fine", "target"):
-        refuse_numbers(getattr(block, name), name, block.valid_range)
-    return _checked(run(block), layers, block)
-
-
-def _checked(made: Any, layers: tuple[str, ...], block: Block) -> dict[str, np.ndarray]:
-    """Return a method's layers as float32, or raise where they are not what was declared."""
-    rows, columns = block.inner
-    size = rows.stop - rows.start, columns.stop - columns.start
-    shape = (len(block.target), block.fine.shape[1], *size)
-    out = {}
-    for layer in layers:
-        if not isinstance(made, Mapping) or layer not in made:
-            kind = sorted(made) if isinstance(made, Mapping) else type(made).__name__
-            raise ValueError(
-                f"block returned {kind}, but the method declares the layers {layers}; return "
-                "{layer: (date, band, y, x)}"
-            )
-        if np.shape(made[layer]) != shape:
-            raise ValueError(
-                f"block returned layer {layer!r} of shape {np.shape(made[layer])}, not {shape}: "
-                "(date, band, y, x) without the halo, which b.inner cuts off"
-            )
-        out[layer] = np.asarray(made[layer], np.float32)
-    return out
-
-
-def _gather(
-    shape: tuple[int, ...], dtype: np.dtype, places: Sequence[Any], chunks: Sequence[np.ndarray]
-) -> np.ndarray:
-    """Return a window put together from chunks, NaN (or 0 for whole numbers) off the scene."""
-    window = np.full(shape, np.nan if dtype.kind == "f" else 0, dtype)
-    for (into, source), chunk in zip(places, chunks, strict=True):
-        window[into] = chunk[source]
-    return window
-
-
-def _cut(image: np.ndarray, cells: Tile, margin: int) -> np.ndarray:
-    """Return the window of a plane that reaches `margin` cells past the scene, NaN beyond."""
-    y0, y1, x0, x1 = (edge + margin for edge in (cells.y0, cells.y1, cells.x0, cells.x1))
-    window = np.full((*image.shape[:-2], y1 - y0, x1 - x0), np.nan, image.dtype)
-    height, width = image.shape[-2:]
-    rows, columns = slice(max(y0, 0), min(y1, height)), slice(max(x0, 0), min(x1, width))
-    window[..., rows.start - y0 : rows.stop - y0, columns.start - x0 : columns.stop - x0] = image[
-        ..., rows, columns
-    ]
-    return window
-
-
-def _assemble(tiles: Sequence[Sequence[Any]]) -> Any:
-    """Return what `Whole.each` found on tiles as one array, or a dict of arrays."""
-    if isinstance(tiles[0][0], Mapping):
-        names = tiles[0][0]
-        return {n: _assemble([[tile[n] for tile in row] for row in tiles]) for n in names}
-    return np.concatenate([np.concatenate(row, axis=-1) for row in tiles], axis=-2)
-
-
-def _pick(values: Any, *path: Any) -> Any:
-    for step in path:
-        values = values[step]
-    return values
 
 
 def as_dask(data: Any) -> da.Array:
