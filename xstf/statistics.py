@@ -11,8 +11,8 @@ import numpy as np
 from xstf.checks import beyond_reflectance
 from xstf.method import Block, Statistics
 
-FACTOR = 100  # two images of one day and place differ by less than this in the mean
-TINY = 1e-4  # of the valid range: no scene is as dark as this in all bands
+FACTOR = 1000  # the largest values of two images of one day and place differ by less than this
+TINY = 1e-3  # of the valid range: no scene is as dark as this in all bands
 
 
 def squares(b: Block, unit: int) -> np.ndarray:
@@ -65,19 +65,19 @@ def combine(
         centre = (count * mean).sum(axis=-1) / total
         within = spread + count * (mean - centre[..., None]) ** 2
         deviation = np.sqrt(within.sum(axis=-1) / total)
-    refuse_other_units(centre, coarse, days, limits)
+    refuse_other_units(np.stack([low, high]), coarse, days, limits)
     return Statistics(total, centre, deviation, low, high)
 
 
 def refuse_other_units(
-    centre: np.ndarray, coarse: Sequence[np.ndarray], days: Sequence[str], limits: Any
+    ends: np.ndarray, coarse: Sequence[np.ndarray], days: Sequence[str], limits: Any
 ) -> None:
     """Raise where the two images of a pair are of different size, or both next to nothing.
 
     Parameters
     ----------
-    centre
-        (pair, band) means of the fine images.
+    ends
+        (2, pair, band): smallest and largest value of the fine images.
     coarse
         The coarse image of each pair, (band, rows, columns).
     days
@@ -85,21 +85,22 @@ def refuse_other_units(
     limits
         Valid range; without one nothing is known of sizes.
     """
-    if limits is None or not np.isfinite(centre).any():
+    if limits is None:
         return
-    for day, ours, image in zip(days, np.abs(np.nanmean(centre, axis=1)), coarse, strict=True):
-        theirs = abs(float(np.nanmean(image)))
-        small, large = sorted((float(ours), theirs))
+    span = limits[1] - limits[0]
+    for day, image, fine in zip(days, coarse, np.abs(ends).swapaxes(0, 1), strict=True):
+        ours, theirs = (float(np.nanmax(np.abs(values))) for values in (fine, image))
+        small, large = sorted((ours, theirs))
         cure = "scale only the side that needs it: read_images(..., scale_factor=...) of that side"
-        if large < TINY * (limits[1] - limits[0]):
+        if large < TINY * span:
             raise ValueError(
-                f"the images of {day} are next to nothing (mean fine {ours:.2g}, coarse "
+                f"the images of {day} are next to nothing (fine up to {ours:.2g}, coarse up to "
                 f"{theirs:.2g}), as if they had been scaled twice; {cure}"
             )
-        if large > FACTOR * small and large > 0.01 * (limits[1] - limits[0]):
+        if large > FACTOR * small:
             raise ValueError(
-                f"on {day} the fine images are {ours:.2g} in the mean and the coarse ones "
-                f"{theirs:.2g}, so they cannot be in the same units; {cure}"
+                f"on {day} the fine images reach {ours:.2g} and the coarse ones {theirs:.2g}, so "
+                f"they cannot be in the same units; {cure}"
             )
 
 

@@ -230,3 +230,25 @@ def test_predictions_near_a_missing_cell_are_kept(scene):
 def test_a_class_map_elsewhere_or_of_text_is_refused(scene, classes):
     with pytest.raises(ValueError, match="class map is"):
         scene.drop_vars("classes").assign(classes=classes).stf.fuse("fsdaf", window=9)
+
+
+@pytest.mark.parametrize("missing", ["step", "gain", "spatial"])
+def test_what_is_missing_in_a_cell_is_missing_in_its_change(missing):
+    from xstf.kernels.residual import distribute
+
+    rng = np.random.default_rng(3)
+    fine, spatial, out = rng.random((3, 1, 8, 8), dtype="f4")
+    names, alone = np.ones((8, 8), "u1"), rng.random((8, 8), dtype="f4")
+    gain, step = np.zeros((1, 1)), np.full((1, 2, 2), 0.1, "f4")
+    hole = np.zeros((8, 8), bool)
+    if missing == "step":
+        step[0, 0, 1] = np.nan
+        hole[:4, 4:] = True
+    elif missing == "gain":
+        gain[:] = np.nan
+        hole[:] = True
+    else:
+        spatial[0, 5, 5] = np.nan  # the cell's shares cannot be known
+        hole[4:, 4:] = True
+    distribute(fine, names, alone, gain, spatial, step, np.zeros(1), np.ones(1), 4, out)
+    np.testing.assert_array_equal(np.isnan(out[0]), hole)
