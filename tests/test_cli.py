@@ -16,6 +16,7 @@ from click.testing import CliRunner
 import xstf
 from xstf import cli
 from xstf.cli import info, inputs, main, options
+from xstf.report import table
 
 DATA = Path(__file__).parents[2] / "shared" / "data"
 DAYS = ["2020-04-01", "2020-04-17", "2020-05-03", "2020-05-19"]  # of the scene; ends are pairs
@@ -347,7 +348,7 @@ def test_png_without_matplotlib_fails_first(scene, tmp_path, monkeypatch):
 def test_score_prints_the_librarys_table(scene, truth, tiny, tmp_path):
     run("fuse", scene, "-m", "add", "-o", tmp_path / "a.zarr", "--dates", DAYS[1])
     found = xstf.score(xstf.fuse(tiny[0], "add", dates=DAYS[1]), tiny[1], scale=8).compute()
-    expected = xstf.report.table({DAYS[1]: found})
+    expected = table({DAYS[1]: found})
     said = run("score", tmp_path / "a.zarr", truth, "--scale", 8).stdout
     assert said.strip("\n") == expected.strip("\n")
 
@@ -620,3 +621,28 @@ def test_saltonsea(tmp_path):
     said = run("score", tmp_path / "tifs", truth, "--bands", "nir", "--scale", 7).stdout
     assert 400 < float(said.splitlines()[-1].split()[1]) < 762  # the pair unchanged: 762
     assert "EPSG:32611" in run("info", tmp_path / "tifs").stdout
+
+
+def test_info_of_images_whose_names_hold_no_date_and_of_a_truth(truth, files, tmp_path):
+    assert "4 images" in run("info", truth).stdout
+    plain = tmp_path / "plain.tif"
+    plain.write_bytes(next((tmp_path / "coarse").glob("*.tif")).read_bytes())
+    assert "--dates" in run("info", plain, code=1).stderr
+    assert "2020-07-11" in run("info", plain, "--dates", "2020-07-11").stdout
+
+
+def test_a_pattern_that_the_shell_spelt_out(tmp_path):
+    given = [
+        "fuse",
+        "--fine",
+        "a.tif",
+        "b.tif",
+        "--coarse",
+        "c.tif",
+        "d.tif",
+        "-m",
+        "add",
+        "-o",
+        "x",
+    ]
+    assert "Put patterns in quotes" in run(*given, code=2).stderr

@@ -23,7 +23,9 @@ _FLAGS = {  # what the library's messages call it: how to say it here
     r"\b(overwrite|quality)=True": r"--\1",
     r"(?<=something: )ds = xstf\.find_observed\(ds\)": "--min-seen 0",
     r"\(xstf\.read_images\(\.\.\., scale_factor=1e-4\), or \w+ \* 1e-4\)": "(--scale-factor 1e-4)",
-    r"(?<=order of the files: )dates=\[.*\]": "--fine-dates a,b and --coarse-dates a,b, or --dates",
+    r"(?<=order of the files: )dates=\[.*\]": (
+        "--fine-dates a,b and --coarse-dates a,b (of info and score, --dates)"
+    ),
     r"\bdates=\['([-\d]+)'\]": r"--dates \1",
     r"\bvalid_range=None": "--valid-range none",
     r"(?<=not: )ds = xstf\.find_observed\(ds\)": "--min-seen 0",

@@ -33,7 +33,7 @@ EXAMPLES = (
 
 
 @click.command("fuse", epilog=options.examples(*EXAMPLES))
-@click.argument("scene", required=False, metavar="[SCENE.zarr]")
+@click.argument("scene", nargs=-1, metavar="[SCENE.zarr]")
 @click.option(
     "--method", "-m", required=True, metavar="NAME", help="Name of a method, see: xstf methods."
 )
@@ -113,6 +113,13 @@ def command(**given: Any) -> None:
 
 def _check_inputs(given: dict[str, Any]) -> None:
     """Refuse anything but a scene, or files of both kinds."""
+    if len(given["scene"]) > 1:
+        raise click.UsageError(
+            f"there are {len(given['scene'])} names after the options, such as "
+            f"{given['scene'][0]!r}; the shell spelt out a pattern. Put patterns in quotes: "
+            '--fine "fine/*.tif"'
+        )
+    given["scene"] = given["scene"][0] if given["scene"] else None
     files = bool(given["fine"]), bool(given["coarse"])
     if given["scene"] and any(files):
         raise click.UsageError(

@@ -17,6 +17,7 @@ EXAMPLES = (
     "xstf info scene.zarr",
     "xstf info fused.zarr",
     'xstf info "fine/*.tif"',
+    'xstf info "tm*" --dates 2001-05-24,2001-07-11,2001-08-12',
 )
 
 
@@ -24,16 +25,20 @@ EXAMPLES = (
 @click.argument("path")
 @click.option("--fine-name", default="fine", show_default=True, help="Variable of the scene.")
 @click.option("--coarse-name", default="coarse", show_default=True, help="Variable of the scene.")
+@click.option("--dates", type=options.Dates(), help="Of image files whose names hold none.")
 @options.debug
-def command(path: str, fine_name: str, coarse_name: str) -> None:
+def command(path: str, fine_name: str, coarse_name: str, dates: Any) -> None:
     """Say what is in a scene, a fused result, or image files."""
-    if inputs.is_zarr(path):
-        if "fused" in (ds := inputs.open_zarr(path)):
-            _result(path, ds["fused"])
-        else:
-            _scene(path, fine_name, coarse_name)
+    if not inputs.is_zarr(path):
+        _images(path, inputs.open_images(path, "fused", dates=dates))
+        return
+    ds = inputs.open_zarr(path)
+    if "fused" in ds:
+        _result(path, ds["fused"])
+    elif fine_name in ds and coarse_name not in ds:
+        _images(path, ds[fine_name])
     else:
-        _images(path)
+        _scene(path, fine_name, coarse_name)
 
 
 def _result(path: str, fused: Any) -> None:
@@ -81,9 +86,8 @@ def _scene(path: str, fine: str, coarse: str) -> None:
         _row("pairs", "not known: no fine_observed; see xstf.find_observed")
 
 
-def _images(path: str) -> None:
-    """Say what image files hold."""
-    images = inputs.open_images(path, "fused")
+def _images(path: str, images: Any) -> None:
+    """Say what a series of images of one kind holds."""
     click.echo(f"{path}: {inputs.plural(images.sizes['time'], 'image')}")
     _row("grid", _grid(images))
     _row("dates", _span(images["time"].values))
@@ -165,8 +169,9 @@ def _crs(images: Any) -> str | None:
 
 
 def _span(times: Any) -> str:
-    ends = "" if len(times) < 2 else f", {inputs.day(times[0])} to {inputs.day(times[-1])}"
-    return f"{len(times)}{ends}"
+    if len(times) == 1:
+        return inputs.day(times[0])
+    return f"{len(times)}, {inputs.day(times[0])} to {inputs.day(times[-1])}"
 
 
 def _row(name: str, value: str) -> None:

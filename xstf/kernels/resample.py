@@ -97,7 +97,7 @@ def _upsample(cells, weights, fallback, scale, out):
                             line = weights[a, b]
                             for p in range(square):
                                 total[p] += value * line[p]
-                elif fallback.shape[0] == 0:
+                elif fallback.shape[0] == 0 or _nothing(cells[n], i + middle, j + middle):
                     total[:] = np.nan
                 else:
                     for p in range(square):
@@ -105,6 +105,16 @@ def _upsample(cells, weights, fallback, scale, out):
                 for p in range(scale):
                     for q in range(scale):
                         out[n, i * scale + p, j * scale + q] = total[p * scale + q]
+
+
+@njit(nogil=True, cache=True)
+def _nothing(cells, i, j):
+    """Say whether a cell and all its neighbours are missing, as off the scene."""
+    for a in range(-1, 2):
+        for b in range(-1, 2):
+            if not np.isnan(cells[i + a, j + b]):
+                return False
+    return True
 
 
 @njit(nogil=True, cache=True, fastmath={"contract", "nsz", "arcp"})

@@ -32,7 +32,7 @@ def distances(radius: int, scale: float) -> np.ndarray:
 
 
 @njit(inline="always", fastmath=FAST)
-def weigh(value, near, far, flat, full, temporal):
+def weigh(near, far, flat, full, temporal):
     """Return a neighbour's weight: `near` (and `far`), all alike where `near` exceeds `full`."""
     if temporal is None:
         return flat if near > full else near * far
@@ -104,7 +104,7 @@ def alike_means(
                     limit = limits[x]
                     some = ZERO
                     for i in range(columns):
-                        one = weigh(values[x + i], nears[x + i], fars[i], flats[i], full, temporal)
+                        one = weigh(nears[x + i], fars[i], flats[i], full, temporal)
                         one = admit(one, nears[x + i], limit, values[x + i], centre, alike, strict)
                         if skip is not None:
                             some += abs(one)
