@@ -21,6 +21,7 @@ RANK = {
     "xstf.grid": 0,
     "xstf.pairing": 0,
     "xstf.parameters": 0,
+    "xstf.rereading": 0,
     "xstf.kernels": 0,
     "xstf.coordinates": 1,
     "xstf.checks": 2,

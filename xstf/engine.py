@@ -15,13 +15,13 @@ from dask._task_spec import Dict as TaskDict
 from dask._task_spec import List as TaskList
 from dask._task_spec import Task, TaskRef
 from dask.base import tokenize
-from dask.graph_manipulation import clone
 from dask.highlevelgraph import HighLevelGraph, MaterializedLayer
 
 from xstf.blocks import assemble, gather, pick, run_block
 from xstf.grid import Grid, Tile
 from xstf.method import Method, Prepared
 from xstf.pairing import Group, text_of
+from xstf.rereading import read_again
 from xstf.statistics import announce_empty, combine, squares
 
 MEMORY = 256e6  # bytes that the dates of one block may take
@@ -77,10 +77,11 @@ def fuse(
     )
     names = {layer: f"stf-{method.label}-{layer}-{token}" for layer in method.layers}
     feed = replace(feed, planes={n: a for n, a in feed.planes.items() if n in method.takes})
-    first = replace(feed, fine=_apart(feed, groups, token))
-    tasks: dict[Any, Task] = {}
+    tasks: dict[Any, Any] = {}
+    first = _first_reading(feed, groups, token, tasks)
     for group in groups:
-        scene = _Whole(first, group, blocksize, f"stf-prepare-{token}-{group.targets[0]}", tasks)
+        name = f"stf-prepare-{token}-{group.targets[0]}"
+        scene = _Whole(feed, group, blocksize, name, tasks, first)
         checked = scene.checked
         prepared = method.prepare(scene)
         for dates in _batches(method, feed, group, blocksize):
@@ -92,7 +93,7 @@ def fuse(
                     at = for_dates.index(group.targets[date])
                     out = (names[layer], at, 0, i, j)
                     tasks[out] = Task(out, pick, TaskRef(key), layer, slice(n, n + 1))
-    dependencies: list[Any] = [first.fine, *feed.arrays]
+    dependencies: list[Any] = feed.arrays
     rows, columns = feed.grid.cut(blocksize)
     chunks = ((1,) * len(for_dates), (feed.fine.shape[1],), rows, columns)
     return {
@@ -106,16 +107,18 @@ def fuse(
     }
 
 
-def _apart(feed: Feed, groups: Sequence[Group], token: str) -> da.Array:
-    """Return the fine images for the pass over the whole scene, read apart where they are large.
+def _first_reading(feed: Feed, groups: Sequence[Group], token: str, tasks: dict[Any, Any]) -> str:
+    """Return the name under which the pass over the whole scene reads the fine images.
 
     That pass ends before the first block begins. If both read the same tasks, all that was read
-    for the one would be held for the other.
+    for the one would be held for the other; so large images are read apart.
     """
     pairs = {p for g in groups for p in g.pairs}
     if len(pairs) * np.prod(feed.fine.shape[1:]) * feed.fine.dtype.itemsize <= HELD:
-        return feed.fine
-    return clone(feed.fine, seed=token)
+        return feed.fine.name
+    name, again = read_again(feed.fine, pairs, token)
+    tasks.update(again)
+    return name
 
 
 def default_blocksize(grid: Grid, fine: da.Array) -> int:
@@ -143,8 +146,8 @@ def _batches(method: Method, feed: Feed, group: Group, blocksize: int) -> Iterat
 class _Source:
     """An input array as tasks see it: which chunks hold a window, and where."""
 
-    def __init__(self, array: da.Array) -> None:
-        self.name = array.name
+    def __init__(self, array: da.Array, name: str = "") -> None:
+        self.name = name or array.name
         self.shape = array.shape
         self.dtype = array.dtype
         self.bounds = [np.concatenate([[0], np.cumsum(c)]) for c in array.chunks]
@@ -183,17 +186,23 @@ class _Whole:
     """The lazy whole-scene verbs of one pair group (`xstf.method.Whole`)."""
 
     def __init__(
-        self, feed: Feed, group: Group, blocksize: int, name: str, tasks: dict[Any, Task]
+        self,
+        feed: Feed,
+        group: Group,
+        blocksize: int,
+        name: str,
+        tasks: dict[Any, Any],
+        reading: str,
     ) -> None:
         self._feed, self._group, self._blocksize = feed, group, blocksize
-        self._name, self._tasks = name, tasks
+        self._name, self._tasks, self._reading = name, tasks, reading
         self.shape, self.scale, self.unit = feed.grid.shape, feed.grid.scale, feed.grid.unit
         self.dates = len(group.targets)
         self.valid_range = feed.valid_range
         self.has = frozenset(feed.planes)
 
     def each(self, function: Callable[..., Any], *arguments: Any) -> TaskRef:
-        part = _Part(None, self._feed, self._group, (), Prepared(), "cpu", None)
+        part = _Part(None, self._feed, self._group, (), Prepared(), "cpu", None, self._reading)
         base = self._key(function)
         key: tuple[Any, ...]
         tiles: list[list[TaskRef]] = []
@@ -259,13 +268,14 @@ class _Part:
         prepared: Prepared,
         device: str,
         checked: Any,
+        reading: str = "",
     ) -> None:
         self.method, self.feed, self.group, self.device = method, feed, group, device
         self.checked = checked
         self.targets = [group.targets[d] for d in dates]
         self.halo = feed.grid.round_up(method.halo(feed.grid.scale)) if method else 0
         self.reach = method.reach if method else 0
-        self.fine, self.coarse = _Source(feed.fine), _Source(feed.coarse)
+        self.fine, self.coarse = _Source(feed.fine, reading), _Source(feed.coarse)
         self.planes = {name: _Source(a) for name, a in feed.planes.items()}
         self.margin = prepared.margin
         self.numbers = prepared.numbers
