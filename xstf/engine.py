@@ -24,7 +24,7 @@ from xstf.pairing import Group, text_of
 from xstf.rereading import read_again
 from xstf.statistics import announce_empty, combine, squares
 
-MEMORY = 256e6  # bytes that the dates of one block may take
+MEMORY = 512e6  # bytes that the dates of one block may take; more dates share one search
 HELD = 256e6  # bytes of fine images that may be held between the two passes over a scene
 WORK = 6  # arrays as large as a date's output that a block holds beside it
 

@@ -40,9 +40,17 @@ class Starfm(Method):
     classes: float = param(
         40, gt=0, doc="alike means within 2 sigma / classes", source="released program; paper: 4"
     )
-    rule: str = param("code", choices=("code", "paper"), doc="whose rejection and weights")
+    rule: str = param(
+        "code",
+        choices=("code", "paper"),
+        doc="whose rejection and weights",
+        source="program v1.2.1; paper eq 12, 15-16",
+    )
     temporal: bool | None = param(
-        None, choices=(None, True, False), doc="weigh by coarse change; None: as the rule says"
+        None,
+        choices=(None, True, False),
+        doc="weigh by coarse change; None: as the rule says",
+        source="eq 7, 10; program: with several pairs",
     )
     logistic: bool = param(False, doc="logarithmic weights", source="eq 11")
     distance: float = param(
