@@ -35,10 +35,16 @@ def cardinal(scale: int, reach: int) -> np.ndarray:
     lattice = _points(np.arange(side), np.arange(side)) - side // 2
     spike = (lattice == 0).all(axis=1).astype(float)
     spline = RBFInterpolator(lattice, spike, kernel="thin_plate_spline")
-    phase = (np.arange(scale) + 0.5) / scale - 0.5
-    pixels = _points(phase, phase)
-    steps = range(-reach, reach + 1)
-    weights = np.array([[spline(pixels - (a, b)) for b in steps] for a in steps])
+    # distances along one axis, in half fine pixels; the function knows neither sign nor axis
+    taps = np.arange(-reach, reach + 1)[:, None]
+    steps = np.abs(2 * np.arange(scale) + 1 - scale - 2 * scale * taps)
+    known, at = np.unique(steps, return_inverse=True)
+    at = at.reshape(steps.shape)
+    y, x = np.triu_indices(len(known))
+    table = np.empty((len(known), len(known)))
+    table[y, x] = table[x, y] = spline(np.stack([known[y], known[x]], axis=1) / (2 * scale))
+    weights = table[at[:, None, :, None], at[None, :, None, :]]
+    weights = weights.reshape(2 * reach + 1, 2 * reach + 1, scale * scale)
     return (weights / weights.sum(axis=(0, 1))).astype(np.float32)
 
 
