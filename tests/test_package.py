@@ -22,6 +22,7 @@ RANK = {
     "xstf.pairing": 0,
     "xstf.parameters": 0,
     "xstf.rereading": 0,
+    "xstf.reduction": 1,
     "xstf.kernels": 0,
     "xstf.coordinates": 1,
     "xstf.checks": 2,

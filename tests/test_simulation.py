@@ -8,8 +8,14 @@ import xarray as xr
 
 from xstf.chance import mix, noise, uniform
 from xstf.landscape import BANDS, World
-from xstf.papers import block_means
 from xstf.simulation import KINDS, _images, simulate
+
+
+def block_means(images, scale):
+    """Plain numpy."""
+    rows, columns = (n // scale for n in images.shape[-2:])
+    cells = images.reshape(*images.shape[:-2], rows, scale, columns, scale)
+    return cells.mean(axis=(-3, -1), dtype=float)
 
 
 def rmse(error):

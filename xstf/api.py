@@ -14,7 +14,8 @@ from xstf.coordinates import MAPPING
 from xstf.grid import Grid
 from xstf.method import Method
 from xstf.pairing import Group, group, text_of, wanted_dates
-from xstf.scenes import as_dataset, reduce_to_cells
+from xstf.reduction import reduce_to_cells
+from xstf.scenes import as_dataset
 
 
 def fuse(
@@ -107,16 +108,13 @@ def list_methods() -> xr.Dataset:
     >>> "fsdaf" in xstf.list_methods().name.values
     True
     """
-    import dataclasses
-
     names = methods_.names()
     classes = [methods_.find(n) for n in names]
     rows = {
         "pairs": [f"{c.pairs[0]}" + (f"-{c.pairs[-1]}" * (len(c.pairs) > 1)) for c in classes],
         "summary": [(c.__doc__ or "").strip().splitlines()[0] for c in classes],
         "parameters": [
-            ", ".join(f"{f.name}={f.default!r}" for f in dataclasses.fields(c))  # type: ignore[arg-type]
-            for c in classes
+            ", ".join(f"{f.name}={f.default!r}" for f in methods_.parameters_of(c)) for c in classes
         ],
     }
     data = {k: ("name", np.array(v, object)) for k, v in rows.items()}

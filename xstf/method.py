@@ -18,7 +18,7 @@ from xstf.parameters import check_parameters
 from xstf.parameters import param as param
 
 Array = np.ndarray
-M = TypeVar("M")
+M = TypeVar("M", bound="Method")
 
 
 @dataclass(frozen=True)
@@ -159,8 +159,13 @@ class Method:
     @property
     def parameters(self) -> dict[str, Any]:
         """The parameters and their values."""
-        own: Any = self
-        return {f.name: getattr(self, f.name) for f in dataclasses.fields(own)}
+        return {f.name: getattr(self, f.name) for f in parameters_of(type(self))}
+
+
+def parameters_of(kind: type[Method]) -> tuple[dataclasses.Field[Any], ...]:
+    """Return the declared parameters of a method's class, which is a dataclass."""
+    known: Any = kind  # the base itself is none
+    return dataclasses.fields(known)
 
 
 _registered: dict[str, type] = {}
@@ -170,7 +175,7 @@ def register(name: str) -> Callable[[type[M]], type[M]]:
     """Make a method known by `name`; the class keeps it as ``name``."""
 
     def keep(cls: type[M]) -> type[M]:
-        cls.name = name  # type: ignore[attr-defined]
+        cls.name = name
         _registered[name] = cls
         return cls
 
@@ -245,7 +250,7 @@ def build(method: str | Method, parameters: Mapping[str, Any]) -> Method:
             f"{method!r} is no method: give a name or an instance of a dataclass that extends "
             "xstf.method.Method"
         )
-    fields = {f.name for f in dataclasses.fields(known)}
+    fields = {f.name for f in parameters_of(known)}
     for name in parameters:
         if name not in fields:
             near = difflib.get_close_matches(name, fields, n=1, cutoff=0.4)

@@ -12,10 +12,10 @@ import numpy as np
 import xarray as xr
 
 from xstf.matching import matched
+from xstf.moments import MOMENTS, extreme, moments, window_moments, windows
 
 __all__ = ["cc", "ergas", "rmse", "sam", "score", "ssim", "uiqi"]
 
-_MOMENTS = ("count", "mean_p", "mean_t", "var_p", "var_t", "cov", "mse")
 _SAM_UNITS = {"deg": "degree", "rad": "radian", "cos": "1"}
 
 
@@ -44,7 +44,7 @@ def rmse(predicted: xr.DataArray, truth: xr.DataArray) -> xr.DataArray:
     >>> rmse(truth + 0.05, truth).round(6).values
     array([0.05])
     """
-    result = _moments(predicted, truth)["mse"] ** 0.5
+    result = moments(predicted, truth)["mse"] ** 0.5
     return _named("rmse", result, variant="per band, population mean")
 
 
@@ -65,7 +65,7 @@ def cc(predicted: xr.DataArray, truth: xr.DataArray) -> xr.DataArray:
     ValueError
         Where the labels of the two images do not match.
     """
-    m = _moments(predicted, truth)
+    m = moments(predicted, truth)
     spread = m["var_p"] ** 0.5 * m["var_t"] ** 0.5
     result = (m["cov"] / spread.where(spread > 0)).clip(-1, 1)
     return _named("cc", result, variant="Pearson")
@@ -112,10 +112,10 @@ def ssim(
     if not 0 < data_range < np.inf:
         raise ValueError(f"data_range={data_range!r} must be positive: 1.0 for reflectance")
     if window == "global":
-        m = _moments(predicted, truth)
-        result = _ssim(data_range, *(m[name] for name in _MOMENTS[1:6]))
+        m = moments(predicted, truth)
+        result = _ssim(data_range, *(m[name] for name in MOMENTS[1:6]))
     else:
-        result = _mean(_windows(_ssim_image, predicted, truth, int(window), data_range))
+        result = _mean(windows(_ssim_image, predicted, truth, int(window), data_range))
     return _named("ssim", result, variant=variants[window], data_range=float(data_range))
 
 
@@ -153,12 +153,12 @@ def uiqi(
     independent random images score 0.89 there, 0.01 here.
     """
     if window == "global":
-        m = _moments(predicted, truth)
-        result = _uiqi(*(m[name] for name in _MOMENTS[1:6]))
+        m = moments(predicted, truth)
+        result = _uiqi(*(m[name] for name in MOMENTS[1:6]))
         return _named("uiqi", result, variant="global")
     if not isinstance(window, int | np.integer) or window < 2:
         raise ValueError(f"window={window!r} must be an integer, 2 or more, or 'global'; usual: 8")
-    result = _mean(_windows(_uiqi_image, predicted, truth, int(window)))
+    result = _mean(windows(_uiqi_image, predicted, truth, int(window)))
     return _named("uiqi", result, variant=f"{window}-px sliding window, stride 1")
 
 
@@ -236,7 +236,7 @@ def ergas(predicted: xr.DataArray, truth: xr.DataArray, *, ratio: float) -> xr.D
     """
     if not 0 < ratio < np.inf:
         raise ValueError(f"ratio={ratio!r} must be positive: fine / coarse pixel size, as in 1/16")
-    m = _moments(predicted, truth)
+    m = moments(predicted, truth)
     relative = m["mse"] / (m["mean_t"] ** 2).where(m["mean_t"] != 0)
     result = 100 * ratio * relative.mean("band", skipna=False) ** 0.5
     return _named("ergas", result, variant="Wald, mean over bands", ratio=float(ratio))
@@ -322,57 +322,6 @@ def _mean(image: xr.DataArray) -> xr.DataArray:
     return image.sum(("y", "x")) / count.where(count > 0)
 
 
-def _moments(predicted: xr.DataArray, truth: xr.DataArray) -> dict[str, xr.DataArray]:
-    """Return population moments over y and x, in one pass: by chunk, then of all chunks."""
-    p, t = matched(predicted, truth)
-    if p.chunks is None:
-        parts = _chunk_moments(p.values, t.values)
-    else:
-        ones = [(1,) * len(c) for c in p.chunks[-2:]]
-        parts = p.data.map_blocks(
-            _chunk_moments,
-            t.data,
-            chunks=(*p.chunks[:-2], *ones, (len(_MOMENTS),)),
-            new_axis=p.ndim,
-            meta=np.empty((0,) * (p.ndim + 1)),
-        )
-    coords = {dim: p.coords[dim] for dim in p.dims[:-2] if dim in p.coords}
-    found = xr.apply_ufunc(
-        lambda rows: _pool(*rows[rows[..., 0] > 0].T),
-        xr.DataArray(parts, coords, (*p.dims, "moment")),
-        input_core_dims=[["y", "x", "moment"]],
-        output_core_dims=[["moment"]],
-        vectorize=True,
-        dask="parallelized",
-        dask_gufunc_kwargs={"allow_rechunk": True, "output_sizes": {"moment": len(_MOMENTS)}},
-        output_dtypes=[np.float64],
-    )
-    return {name: found.isel(moment=i) for i, name in enumerate(_MOMENTS)}
-
-
-def _chunk_moments(p: np.ndarray, t: np.ndarray) -> np.ndarray:
-    """(..., y, x) -> (..., 1, 1, moment)."""
-
-    def one(p: np.ndarray, t: np.ndarray) -> np.ndarray:
-        seen = np.isfinite(p) & np.isfinite(t)
-        p, t = p[seen].astype(np.float64), t[seen].astype(np.float64)
-        return _pool(1, p, t, 0, 0, 0, (p - t) ** 2)[None, None]
-
-    return np.vectorize(one, signature="(y,x),(y,x)->(i,j,k)", otypes=[np.float64])(p, t)
-
-
-def _pool(count: Any, p: np.ndarray, t: np.ndarray, *second: Any) -> np.ndarray:
-    """Moments of a whole from those of its parts; a pixel is a part of count 1, variance 0."""
-    if not p.size:
-        return np.array([0.0] + [np.nan] * (len(_MOMENTS) - 1))
-    total = np.broadcast_to(count, p.shape).sum()
-    # Counted from the minimum, a constant side has a variance of exactly 0.
-    mean_p, mean_t = (a.min() + (count * (a - a.min())).sum() / total for a in (p, t))
-    p, t = p - mean_p, t - mean_t
-    both = zip(second, (p * p, t * t, p * t, 0), strict=True)
-    return np.array([total, mean_p, mean_t, *((count * (a + b)).sum() / total for a, b in both)])
-
-
 def _ssim(data_range: float, p: Any, t: Any, var_p: Any, var_t: Any, cov: Any) -> Any:
     c1, c2 = (0.01 * data_range) ** 2, (0.03 * data_range) ** 2
     return (2 * p * t + c1) * (2 * cov + c2) / ((p**2 + t**2 + c1) * (var_p + var_t + c2))
@@ -399,67 +348,19 @@ def _angle(p: np.ndarray, t: np.ndarray, unit: str) -> np.ndarray:
     return np.degrees(np.arccos(cosine)) if unit == "deg" else np.arccos(cosine)
 
 
-def _windows(
-    formula: Any, predicted: xr.DataArray, truth: xr.DataArray, *numbers: Any
-) -> xr.DataArray:
-    """Value of each window at its centre (the pixel after it for even sides), or NaN."""
-    p, t = matched(predicted, truth)
-    if p.chunks is None:
-        return p.copy(data=_slide(p.values, t.values, formula, numbers))
-    import dask.array as da
-
-    # map_overlap joins chunks smaller than the halo; images smaller than it come whole.
-    depth = {axis: min(numbers[0] // 2, p.shape[axis]) for axis in (p.ndim - 2, p.ndim - 1)}
-    meta = np.empty((0,) * p.ndim)
-    rules = {"depth": depth, "boundary": "none", "meta": meta}
-    given = {"formula": formula, "numbers": numbers}
-    return p.copy(data=da.map_overlap(_slide, p.data, t.data, **rules, **given))
-
-
-def _slide(p: np.ndarray, t: np.ndarray, formula: Any, numbers: tuple) -> np.ndarray:
-    def one(p: np.ndarray, t: np.ndarray) -> np.ndarray:
-        seen = np.isfinite(p) & np.isfinite(t)
-        p, t = (np.where(seen, a, 0).astype(np.float64) for a in (p, t))
-        whole = _extreme("minimum", seen.astype(np.uint8), numbers[0]) == 1
-        return np.where(whole, formula(p, t, *numbers), np.nan)
-
-    return np.vectorize(one, signature="(y,x),(y,x)->(y,x)", otypes=[np.float64])(p, t)
-
-
 def _ssim_image(p: np.ndarray, t: np.ndarray, window: int, data_range: float) -> np.ndarray:
     gauss = np.exp(-0.5 * (np.arange(-5, 6) / 1.5) ** 2)
     weights, sample = (np.ones(7), 49 / 48) if window == 7 else (gauss, 1.0)
-    mean_p, mean_t, *second = _window_moments(p, t, weights / weights.sum())
+    mean_p, mean_t, *second = window_moments(p, t, weights / weights.sum())
     return _ssim(data_range, mean_p, mean_t, *(sample * a for a in second))
 
 
 def _uiqi_image(p: np.ndarray, t: np.ndarray, window: int) -> np.ndarray:
-    mean_p, mean_t, var_p, var_t, cov = _window_moments(p, t, np.full(window, 1 / window))
+    mean_p, mean_t, var_p, var_t, cov = window_moments(p, t, np.full(window, 1 / window))
     # A flat window must have variance 0, and rounding must not push the quotient beyond 1.
     var_p, var_t = (
-        np.where(_extreme("minimum", a, window) == _extreme("maximum", a, window), 0, var)
+        np.where(extreme("minimum", a, window) == extreme("maximum", a, window), 0, var)
         for a, var in ((p, var_p), (t, var_t))
     )
     bound = np.sqrt(var_p) * np.sqrt(var_t)
     return _uiqi(mean_p, mean_t, var_p, var_t, np.clip(cov, -bound, bound))
-
-
-def _window_moments(p: np.ndarray, t: np.ndarray, weights: np.ndarray) -> list[np.ndarray]:
-    from scipy import ndimage
-
-    def mean(a: np.ndarray) -> np.ndarray:  # each window summed afresh: the same on any chunk
-        for axis in (0, 1):
-            a = ndimage.correlate1d(a, weights, axis, mode="constant")
-        return a
-
-    mean_p, mean_t = mean(p), mean(t)
-    var_p, var_t = mean(p * p) - mean_p**2, mean(t * t) - mean_t**2
-    cov = mean(p * t) - mean_p * mean_t
-    return [mean_p, mean_t, np.maximum(var_p, 0), np.maximum(var_t, 0), cov]
-
-
-def _extreme(which: str, a: np.ndarray, window: int) -> np.ndarray:
-    """Minimum or maximum in each window, 0 counting off the image."""
-    from scipy import ndimage
-
-    return getattr(ndimage, f"{which}_filter")(a, size=window, mode="constant", cval=0)

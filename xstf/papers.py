@@ -210,26 +210,14 @@ def assemble(
     return built, named(truth, times, PIXEL)
 
 
-def block_means(fine: np.ndarray, scale: int) -> np.ndarray:
-    """Return float64 means over cells of `scale` x `scale` pixels of (..., y, x) images.
-
-    Pixels are added one by one, so that a mean has the same bits in whatever array it lies.
-    """
-    rows = fine[..., 0::scale, :].astype("float64")
-    for i in range(1, scale):
-        rows += fine[..., i::scale, :]
-    total = rows[..., 0::scale].copy()
-    for j in range(1, scale):
-        total += rows[..., j::scale]
-    return total / scale**2
-
-
 def _exact(
     truth: np.ndarray, scale: int, pairs: tuple[int, ...], classes: np.ndarray | None = None
 ) -> tuple[xr.Dataset, xr.DataArray]:
     """Return the scene of perfect sensors over true images (time, y, x)."""
+    from xstf.kernels.boxes import cell_means
+
     truth = truth[:, None].astype("float32")
-    coarse = block_means(truth, scale).astype("float32")
+    coarse = cell_means(truth, scale)
     return assemble(
         truth[list(pairs)], coarse, truth, scale=scale, pairs=pairs, bands=("nir",), classes=classes
     )

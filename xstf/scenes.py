@@ -19,6 +19,7 @@ from xstf.checks import (
 )
 from xstf.coordinates import mapping_of, meet, same_axes, set_mappings, with_axes
 from xstf.grid import scale_of
+from xstf.reduction import reduce_to_cells
 
 PACKED = ("scale_factor", "add_offset", "_FillValue", "missing_value", "_Unsigned")
 ACROSS = ("x", "lon", "easting", "col")  # how names of the last dimension begin
@@ -279,44 +280,6 @@ def _whole_scale(scale: Any) -> int | None:
     return int(scale)
 
 
-def reduce_to_cells(array: xr.DataArray, cell: int) -> xr.DataArray:
-    """Return block means over cells of `cell` x `cell` pixels, lazily.
-
-    A cell is missing where more than half of its pixels are.
-    """
-    y, x = array.dims[-2:]
-    for dim in (y, x):
-        if array.sizes[dim] % cell:
-            keep = array.sizes[dim] // cell * cell
-            raise ValueError(
-                f"scale {cell} does not divide the {array.sizes[dim]} pixels along {dim}; cut "
-                f"both images first: .isel({dim}=slice(0, {keep}))"
-            )
-    from xstf.kernels.boxes import cell_means
-
-    data = array.data
-    if hasattr(data, "dask"):
-        whole = [
-            tuple(size * cell for size in _even(sum(c) // cell, max(1, max(c) // cell)))
-            for c in data.chunks[-2:]
-        ]
-        data = data.rechunk({data.ndim - 2: whole[0], data.ndim - 1: whole[1]})
-        small = (*data.chunks[:-2], *(tuple(s // cell for s in c) for c in whole))
-        means = data.map_blocks(
-            cell_means, cell, chunks=small, dtype="float32", meta=np.empty((0,) * 4, "f4")
-        )
-    else:
-        means = cell_means(np.asarray(data), cell)
-    coords = {n: c for n, c in array.coords.items() if y not in c.dims and x not in c.dims}
-    for dim in (y, x):
-        coords[dim] = (dim, array[dim].values.reshape(-1, cell).mean(axis=1))
-    return xr.DataArray(means, dims=array.dims, coords=coords, attrs=array.attrs, name="coarse")
-
-
-def _even(total: int, size: int) -> tuple[int, ...]:
-    return (size,) * (total // size) + ((total % size,) if total % size else ())
-
-
 def _spread(array: xr.DataArray, times: np.ndarray) -> xr.DataArray:
     """Return the array on `times`, NaN on the dates that it lacks, which hold no memory."""
     own = array["time"].values
@@ -348,8 +311,8 @@ def _class_map(classes: xr.DataArray | np.ndarray, fine: xr.DataArray) -> Any:
         for dim, own in (("y", y), ("x", x)):
             if own in classes.coords and classes.sizes[own] == sizes[dim]:
                 apart = np.abs(classes[own].values - fine[dim].values).max()
-                step = np.abs(np.diff(fine[dim].values[:2])).max(initial=1.0)
-                if not apart <= 0.5 * step:
+                steps = np.abs(np.diff(fine[dim].values[:2]))
+                if len(steps) and not apart <= 0.5 * steps[0]:
                     raise ValueError(
                         f"the classes lie {apart:g} from the fine pixels along {dim}; give them on "
                         "the fine grid"

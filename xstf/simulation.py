@@ -11,7 +11,7 @@ import xarray as xr
 
 from xstf.chance import noise, uniform
 from xstf.landscape import BANDS, World, reflectance
-from xstf.papers import assemble, block_means
+from xstf.papers import assemble
 
 KINDS = ("parcels", "flood", "mixed")
 PAPERS = ("gao_a", "gao_b", "gao_c", "zhu")
@@ -159,8 +159,10 @@ def _coarse(
     world: World, truth: np.ndarray, dates: Sequence[int], corner: tuple[int, int]
 ) -> np.ndarray:
     """Return what the coarse sensor sees of true images, (date, band, cell, cell)."""
+    from xstf.kernels.boxes import cell_means
+
     gain, bias = (number[:, None, None] for number in world.response)
-    means = block_means(truth, world.scale) * gain + bias
+    means = cell_means(truth, world.scale) * gain + bias
     return _seen(world, means, dates, corner, world.scale, COARSE_NOISE)
 
 

@@ -118,7 +118,7 @@ def open_scene(
     *,
     fine: str = "fine",
     coarse: str = "coarse",
-    chunks: Any = {},  # noqa: B006  never changed; None has a meaning of its own
+    chunks: Any = {},  # noqa: B006 - never changed; None has a meaning of its own
 ) -> xr.Dataset:
     """Open a scene in Zarr, lazily, and check it.
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 import xstf
+from xstf.methods._classes import FEW, class_changes
 from xstf.report import table
 
 BANDS = ["green", "red", "nir"]
@@ -64,6 +65,22 @@ def rows_of_lgc(folder):
         yield name, ds, scene.stf.fuse(method, dates="2004-12-28", **options)
 
 
+def zhu():
+    """Return the lines of the FSDAF paper's scene: class changes, and RMSE by window."""
+    ds, truth = xstf.simulate("zhu")
+    shares = np.array(
+        [
+            (ds.classes.values == c).reshape(30, 16, 30, 16).mean(axis=(1, 3)).ravel()
+            for c in (1, 2, 3)
+        ]
+    )
+    step = (ds.coarse[1, 0] - ds.coarse[0, 0]).values.astype(float).ravel()
+    yield f"class changes {class_changes(shares, step, round(FEW * 900)).round(4)}"
+    for window in (17, 41):
+        fused = ds.stf.fuse("fsdaf", window=window)
+        yield f"window {window}: RMSE {float(xstf.score(fused, truth).rmse.mean()):.4f}"
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path)
@@ -73,6 +90,9 @@ def main():
             name: xstf.score(image, ds.fine, scale=16).compute() for name, ds, image in rows(folder)
         }
         sys.stdout.write(f"{title}\n{table(scores)}\n\n")
+    sys.stdout.write(
+        "\n".join(["the scene of Zhu et al. (2016), figure 2, drawn anew", *zhu(), ""])
+    )
 
 
 if __name__ == "__main__":

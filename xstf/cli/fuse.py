@@ -214,12 +214,13 @@ def _scene(given: dict[str, Any]) -> Any:
 def _files(given: dict[str, Any], kind: str) -> Any:
     import xstf
 
+    own = given[f"{kind}_scale_factor"]
     files = given[kind][0] if len(given[kind]) == 1 else list(given[kind])
     return xstf.read_images(
         files,
         dates=given[f"{kind}_dates"],
         bands=given["bands"],
-        scale_factor=given[f"{kind}_scale_factor"] or given["scale_factor"],
+        scale_factor=given["scale_factor"] if own is None else own,
         nodata=given["nodata"],
     )
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
-
 import click
 
 from xstf.cli import options
@@ -42,7 +40,7 @@ def _list() -> None:
 def _describe(name: str) -> None:
     import inspect
 
-    from xstf.method import find
+    from xstf.method import find, parameters_of
     from xstf.parameters import rule_of
 
     cls = find(name)
@@ -50,7 +48,7 @@ def _describe(name: str) -> None:
     able = f"{cls.pairs[0]} pairs" if len(cls.pairs) == 1 and cls.pairs[0] > 1 else able
     click.echo(f"{cls.name}, of {able}; layers: {', '.join(cls.layers)}\n")
     click.echo(inspect.cleandoc(cls.__doc__ or ""))
-    for f in dataclasses.fields(cls):  # type: ignore[arg-type]
+    for f in parameters_of(cls):
         known = f.metadata
         click.echo(f"\n{f.name}={f.default}")
         click.echo(f"  {known.get('doc', '')}")
