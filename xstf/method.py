@@ -123,6 +123,7 @@ class Method:
     unchanged: ClassVar[str] = ""  # what "no coarse change" leaves untouched: texture, flat or ""
     layers: ClassVar[tuple[str, ...]] = ("fused",)  # what block returns, (date, band, y, x) each
     takes: ClassVar[tuple[str, ...]] = ()  # the scene's own planes that it reads, such as classes
+    trivial: ClassVar[bool] = False  # a do-nothing prediction, which others are judged by
     cells: ClassVar[bool] = False  # needs coarse cells: takes `cell` where the scene's scale is 1
 
     def __post_init__(self) -> None:

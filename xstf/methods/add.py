@@ -21,6 +21,7 @@ class Add(Method):
 
     pairs = range(1, 3)
     unchanged = "texture"
+    trivial = True
     upsample: str = param("cubic", choices=UPSAMPLE, doc="how coarse change comes to fine pixels")
 
     @property

@@ -1,0 +1,33 @@
+"""The time-linear mean of the fine images of two pairs, without any coarse image."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from xstf.method import Block, Method, register
+
+
+@register("interpolated")
+@dataclass(frozen=True, kw_only=True)
+class Interpolated(Method):
+    """The fine images of two pairs, weighted by their nearness in time.
+
+    What a prediction scores that assumes a steady change and looks at no coarse image. Dates
+    beyond both pairs get the nearer one. A pixel missing in one pair comes from the other.
+    """
+
+    pairs = range(2, 3)
+    unchanged = "texture"
+    trivial = True
+
+    def block(self, b: Block) -> dict[str, np.ndarray]:
+        """Return the weighted mean for each date."""
+        before, after = b.fine[(..., *b.inner)]
+        fused = np.empty((len(b.target), *before.shape), np.float32)
+        for date, at in enumerate(b.target_times):
+            late = np.float32(np.clip((at - b.times[0]) / (b.times[1] - b.times[0]), 0, 1))
+            mean = before + late * (after - before)
+            fused[date] = np.where(np.isnan(before), after, np.where(np.isnan(after), before, mean))
+        return {"fused": fused}
