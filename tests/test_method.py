@@ -398,6 +398,7 @@ def test_the_result_says_where_when_and_how(images):
         "units": "1",
         "long_name": "surface reflectance",
         "method": "add",
+        "scale": 2,
         "parameter_upsample": "linear",
         "xstf_version": xstf.__version__,
         "scene_range": [0.0, 1.0],
@@ -536,6 +537,41 @@ def test_quality_needs_layers(scene):
     assert "scene_range" not in found.spread.attrs
     assert found.spread.dims == ("time", "band", "y", "x")
     assert isinstance(scene.stf.fuse(Layered()), xr.DataArray)
+
+
+def test_a_block_is_told_which_layers_are_asked_for(scene):
+    @dataclass(frozen=True, kw_only=True)
+    class Lazy(Layered):
+        def block(self, b: Block) -> dict:
+            made = super().block(b)
+            return {name: made[name] for name in b.layers}
+
+    assert set(scene.stf.fuse(Lazy(), quality=True).compute().data_vars) == {"fused", "spread"}
+    np.testing.assert_array_equal(scene.stf.fuse(Lazy()).compute(), 0.5)
+
+
+def test_the_spread_of_two_sides(tiny):
+    ds = tiny[0].compute()
+    found = ds.stf.fuse("add", quality=True).compute()
+    assert set(found.data_vars) == {"fused", "spread"}
+    first, last = (ds.stf.fuse("add", pairs=[ds.time.values[i]]).compute() for i in (0, 3))
+    np.testing.assert_array_equal(found.spread, abs(first - last) / 2)
+    np.testing.assert_allclose(found.fused, (first + last) / 2, atol=1e-6)
+    assert "half the difference" in found.spread.attrs["long_name"]
+    assert "counts" not in found.spread.attrs
+
+
+def test_dates_without_a_pair_on_both_sides_have_no_spread(tiny):
+    ds = tiny[0].compute()
+    ds["fine_observed"] = ("time", [True, False, True, False])
+    ds["fine"][2] = tiny[1][2]
+    found = ds.stf.fuse("fsdaf", quality=True, window=9).compute()
+    assert set(found.data_vars) == {"fused", "similar", "spread"}
+    assert found.spread[0].notnull().all()
+    assert found.spread[1].isnull().all()
+    assert "similar" not in ds.stf.fuse("add", quality=True)
+    named = ds.stf.fuse("fsdaf", quality=True, window=9, pairs=ds.time.values[[0]]).compute()
+    assert "spread" not in named  # of the pairs that are named, none lies after
 
 
 @pytest.mark.parametrize("side", ["fine", "coarse"])

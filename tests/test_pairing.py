@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import xstf
-from xstf.pairing import Group, find_dates, group, wanted_dates
+from xstf.pairing import Group, apart, find_dates, group, sides, wanted_dates
 
 TIMES = np.array(
     ["2020-06-01", "2020-06-03", "2020-06-10", "2020-06-20", "2020-07-05"], "datetime64[ns]"
@@ -372,3 +372,22 @@ def test_times_stay_as_they_are():
     before = TIMES.copy()
     group(TIMES, PAIRS, [2, 4], ONE_OR_TWO, {t: TIMES[0] for t in TIMES})
     np.testing.assert_array_equal(TIMES, before)
+
+
+def test_sides_are_the_nearest_before_and_after():
+    before, after = sides(TIMES, PAIRS, [0, 1, 2, 4])
+    assert before == [Group((0,), (1,)), Group((1,), (2,))]
+    assert after == [Group((3,), (1, 2))]
+
+
+def test_of_named_pairs_only_those_are_sides():
+    before, after = sides(TIMES, PAIRS, [2], ["2020-06-01", "2020-06-20"])
+    assert (before, after) == ([Group((0,), (2,))], [Group((3,), (2,))])
+    assert sides(TIMES, PAIRS, [2], ["2020-06-01", "2020-06-03"]) == ([], [])
+
+
+@pytest.mark.parametrize(
+    ("gap", "left"), [(0, [0, 3]), (2, [0, 3]), (2.5, [3]), (17, [3]), (18, [])]
+)
+def test_dates_within_the_gap_do_not_serve(gap, left):
+    assert np.flatnonzero(apart(TIMES, PAIRS, 1, gap)).tolist() == left

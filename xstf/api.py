@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -13,7 +15,7 @@ from xstf.checks import Parts, take_apart, with_observed
 from xstf.coordinates import MAPPING
 from xstf.grid import Grid
 from xstf.method import Method
-from xstf.pairing import Group, group, text_of, wanted_dates
+from xstf.pairing import Group, group, sides, text_of, wanted_dates
 from xstf.reduction import reduce_to_cells
 from xstf.scenes import as_dataset
 
@@ -52,7 +54,10 @@ def fuse(
         Side of a tile in fine pixels, rounded to whole cells and to 16 pixels or more. None: by the
         chunks of the input and the size of the scene. The picture does not depend on it.
     quality
-        Return a Dataset with the method's other layers too, where it has any.
+        Return a Dataset with the layers of the method that say how sure it is, such as ``similar``,
+        the number of similar pixels that had a say; and, where a date has a pair on each side and
+        the method can work from one, ``spread``: half the difference between what the two sides
+        say, each alone. It costs two more predictions where it is computed.
     fine, coarse
         Names of the two variables or nodes.
     **parameters
@@ -85,18 +90,19 @@ def fuse(
     found = methods_.build(method, parameters)
     parts = with_observed(take_apart(as_dataset(data, fine, coarse)))
     groups = _groups(found, parts, dates, pairs)
-    if quality and len(found.layers) < 2:
+    run = partial(_run, found, on_cells(found, parts), blocksize=blocksize, device=device)
+    if not quality:
+        return _wrap(run(groups)["fused"], "fused", found, parts, groups)
+    layers = run(groups, layers=found.layers)
+    if "spread" not in layers:
+        layers |= _spread(found, parts, groups, pairs, run)
+    if len(layers) < 2:
         raise ValueError(
-            f"quality=True asks for more layers than the prediction, and {found.label} has none; "
-            f"methods with more: {', '.join(_with_layers()) or 'none'}"
+            f"quality=True asks for more layers than the prediction, and {found.label} has none "
+            "here: no date has a pair on each side; methods with layers of their own: "
+            f"{', '.join(_with_layers()) or 'none'}"
         )
-    layers = _run(found, _on_cells(found, parts), groups, blocksize, device)
-    wrapped = {
-        name: _wrap(array, name, found, parts, groups)
-        for name, array in layers.items()
-        if quality or name == "fused"
-    }
-    return xr.Dataset(wrapped) if quality else wrapped["fused"]
+    return xr.Dataset({n: _wrap(a, n, found, parts, groups) for n, a in layers.items()})
 
 
 def list_methods() -> xr.Dataset:
@@ -127,8 +133,8 @@ def _groups(method: Method, parts: Parts, dates: Any, pairs: Any) -> list[Group]
     return group(parts.times, has_fine & has_coarse, wanted, method.pairs, pairs)
 
 
-def _on_cells(method: Method, parts: Parts) -> Parts:
-    """Return the scene as the method takes it: on coarse cells where it needs them."""
+def on_cells(method: Method, parts: Parts) -> Parts:
+    """Return the scene as the method takes it, on coarse cells where it needs them, or raise."""
     cell = getattr(method, "cell", None)
     if parts.grid.scale == 1 and method.cells:
         if cell is None:
@@ -158,8 +164,32 @@ def _on_cells(method: Method, parts: Parts) -> Parts:
     return parts
 
 
+def _spread(
+    method: Method, parts: Parts, groups: list[Group], pairs: Any, run: Callable[..., Any]
+) -> dict[str, Any]:
+    """Return half the difference between the predictions from either side, NaN where one lacks."""
+    import dask.array as da
+
+    targets = sorted(t for g in groups for t in g.targets)
+    usable = parts.observed("fine") & parts.observed("coarse")
+    before, after = sides(parts.times, usable, targets, pairs)
+    if not before or 1 not in method.pairs:
+        return {}
+    half = abs(run(before)["fused"] - run(after)["fused"]) / 2
+    both = sorted(t for g in before for t in g.targets)
+    empty = da.full_like(half[:1], np.nan)
+    dates = [half[both.index(t)][None] if t in both else empty for t in targets]
+    return {"spread": da.concatenate(dates)}
+
+
 def _run(
-    method: Method, parts: Parts, groups: list[Group], blocksize: int | None, device: str
+    method: Method,
+    parts: Parts,
+    groups: list[Group],
+    *,
+    blocksize: int | None,
+    device: str,
+    layers: tuple[str, ...] = ("fused",),
 ) -> dict[str, Any]:
     from xstf.engine import Feed, as_dask, default_blocksize
     from xstf.engine import fuse as run
@@ -179,7 +209,7 @@ def _run(
         isinstance(blocksize, bool) or not isinstance(blocksize, int | np.integer) or blocksize < 1
     ):
         raise ValueError(f"blocksize={blocksize!r} is not a whole number of fine pixels, 1 or more")
-    return run(method, feed, groups, int(blocksize), device)
+    return run(method, feed, groups, int(blocksize), device, layers)
 
 
 def _wrap(array: Any, name: str, method: Method, parts: Parts, groups: list[Group]) -> xr.DataArray:
@@ -202,13 +232,16 @@ def _wrap(array: Any, name: str, method: Method, parts: Parts, groups: list[Grou
         attrs={
             **{k: fine.attrs[k] for k in ("units", "long_name") if k in fine.attrs},
             "method": method.label,
+            **({"scale": parts.grid.scale} if parts.grid.scale > 1 else {}),
             **{f"parameter_{k}": v for k, v in method.parameters.items() if v is not None},
             "xstf_version": xstf.__version__,
         },
     )
     if name == "fused" and parts.valid_range is not None:
         fused.attrs["scene_range"] = list(parts.valid_range)  # CF would mask what is off it
-    if name != "fused":
+    if name == "spread":
+        fused.attrs["long_name"] = "half the difference between the predictions from either side"
+    elif name != "fused":
         fused.attrs["counts"] = name  # no reflectance, so never packed like it
     if MAPPING["fine"] in coords:
         fused.encoding["grid_mapping"] = MAPPING["fine"]

@@ -14,7 +14,6 @@ from xstf.statistics import refuse_numbers
 
 def run_block(
     run: Callable[..., Any],
-    layers: tuple[str, ...] | None,
     known: Mapping[str, Any],
     found: dict[str, Any],
     where: tuple[Tile, int],
@@ -28,24 +27,24 @@ def run_block(
         for name, images in found["made"].items()
     }
     block = Block(**found, **known)
-    if layers is None:
+    if not block.layers:  # no prediction, but a part of the pass over the whole scene
         return run(block, *arguments)
     for name in ("fine", "target"):
         refuse_numbers(getattr(block, name), name, block.valid_range)
-    return checked(run(block), layers, block)
+    return checked(run(block), block)
 
 
-def checked(made: Any, layers: tuple[str, ...], block: Block) -> dict[str, np.ndarray]:
-    """Return a method's layers as float32, or raise where they are not what was declared."""
+def checked(made: Any, block: Block) -> dict[str, np.ndarray]:
+    """Return the layers asked for as float32, or raise where they are not what was declared."""
     rows, columns = block.inner
     size = rows.stop - rows.start, columns.stop - columns.start
     shape = (len(block.target), block.fine.shape[1], *size)
     out = {}
-    for layer in layers:
+    for layer in block.layers:
         if not isinstance(made, Mapping) or layer not in made:
             kind = sorted(made) if isinstance(made, Mapping) else type(made).__name__
             raise ValueError(
-                f"block returned {kind}, but the method declares the layers {layers}; return "
+                f"block returned {kind}, but the method declares the layers {block.layers}; return "
                 "{layer: (date, band, y, x)}"
             )
         if np.shape(made[layer]) != shape:

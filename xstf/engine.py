@@ -47,9 +47,14 @@ class Feed:
 
 
 def fuse(
-    method: Method, feed: Feed, groups: Sequence[Group], blocksize: int, device: str = "cpu"
+    method: Method,
+    feed: Feed,
+    groups: Sequence[Group],
+    blocksize: int,
+    device: str = "cpu",
+    layers: tuple[str, ...] = ("fused",),
 ) -> dict[str, da.Array]:
-    """Return the method's layers as lazy arrays (time, band, y, x) in the order of time.
+    """Return layers of the method as lazy arrays (time, band, y, x) in the order of time.
 
     Parameters
     ----------
@@ -63,6 +68,8 @@ def fuse(
         Side of a tile in fine pixels.
     device
         Where blocks run.
+    layers
+        Which of the method's layers.
     """
     for_dates = sorted(t for g in groups for t in g.targets)
     token = tokenize(
@@ -74,8 +81,9 @@ def fuse(
         [(g.pairs, g.targets) for g in groups],
         blocksize,
         device,
+        layers,
     )
-    names = {layer: f"stf-{method.label}-{layer}-{token}" for layer in method.layers}
+    names = {layer: f"stf-{method.label}-{layer}-{token}" for layer in layers}
     feed = replace(feed, planes={n: a for n, a in feed.planes.items() if n in method.takes})
     tasks: dict[Any, Any] = {}
     first = _first_reading(feed, groups, token, tasks)
@@ -85,11 +93,11 @@ def fuse(
         checked = scene.checked
         prepared = method.prepare(scene)
         for dates in _batches(method, feed, group, blocksize):
-            part = _Part(method, feed, group, dates, prepared, device, checked)
+            part = _Part(method, feed, group, dates, prepared, device, checked, layers=layers)
             for i, j, tile in feed.grid.tiles(blocksize):
                 key = (f"stf-block-{token}-{group.targets[dates[0]]}", i, j)
                 tasks[key] = part.task(key, tile)
-                for layer, (n, date) in product(method.layers, enumerate(dates)):
+                for layer, (n, date) in product(layers, enumerate(dates)):
                     at = for_dates.index(group.targets[date])
                     out = (names[layer], at, 0, i, j)
                     tasks[out] = Task(out, pick, TaskRef(key), layer, slice(n, n + 1))
@@ -269,8 +277,10 @@ class _Part:
         device: str,
         checked: Any,
         reading: str = "",
+        layers: tuple[str, ...] = (),
     ) -> None:
         self.method, self.feed, self.group, self.device = method, feed, group, device
+        self.layers = layers
         self.checked = checked
         self.targets = [group.targets[d] for d in dates]
         self.halo = feed.grid.round_up(method.halo(feed.grid.scale)) if method else 0
@@ -299,12 +309,12 @@ class _Part:
             "scale": self.feed.grid.scale,
             "valid_range": self.feed.valid_range,
             "device": self.device,
+            "layers": self.layers,
         }
         return Task(
             key,
             run_block,
             self.method.block if self.method else function,
-            self.method.layers if self.method else None,
             known,
             TaskDict(
                 {

@@ -39,6 +39,7 @@ class Block:
     scale: int
     valid_range: tuple[float, float] | None
     device: str = "cpu"
+    layers: tuple[str, ...] = ("fused",)  # what is asked for; a method may leave the others out
 
     @property
     def inner(self) -> tuple[slice, slice]:

@@ -156,6 +156,40 @@ def group(
     return [Group(found, tuple(served)) for found, served in groups.items()]
 
 
+def sides(
+    times: np.ndarray, usable: np.ndarray, targets: Sequence[int], pairs: Any = "auto"
+) -> tuple[list[Group], list[Group]]:
+    """Return the wanted dates that have a pair on each side, grouped by the one before and after.
+
+    Parameters
+    ----------
+    times, usable, targets
+        As in `group`.
+    pairs
+        As in `group`; of dates that are named only those serve.
+    """
+    named = _named(times, usable, pairs)
+    before: dict[tuple[int, ...], list[int]] = {}
+    after: dict[tuple[int, ...], list[int]] = {}
+    for target in targets:
+        others = named(target) if named else np.flatnonzero(usable)
+        early = [int(i) for i in others if times[i] < times[target]]
+        late = [int(i) for i in others if times[i] > times[target]]
+        if early and late:
+            before.setdefault((max(early),), []).append(target)
+            after.setdefault((min(late),), []).append(target)
+    first, second = ([Group(p, tuple(t)) for p, t in side.items()] for side in (before, after))
+    return first, second
+
+
+def apart(times: np.ndarray, usable: np.ndarray, target: int, gap: float) -> np.ndarray:
+    """Return which usable dates lie at least `gap` days from a date, itself never, (time,) bool."""
+    days = np.abs(times - times[target]) / np.timedelta64(1, "D")
+    far = usable & (days >= gap)
+    far[target] = False
+    return far
+
+
 def _chosen(
     times: np.ndarray, usable: np.ndarray, target: int, able: range, pairs: Any
 ) -> tuple[int, ...]:

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import xarray as xr
 
 import xstf
 from tests import oracles
@@ -93,3 +94,28 @@ def test_the_window_must_fit_and_be_odd(scene):
         scene.stf.fuse("starfm")
     with pytest.raises(ValueError, match="window=10 breaks its rule.*odd"):
         scene.stf.fuse("starfm", window=10)
+
+
+def test_similar_counts_the_neighbours_that_have_a_say():
+    """On two flat halves each pixel is alike to those of its half within the window."""
+    flat = np.full((1, 20, 24), 0.2, np.float32)
+    flat[..., 12:] = 0.6
+    times = np.array(["2020-01-01", "2020-02-01"], "datetime64[ns]")
+    fine = xr.DataArray(flat[None], dims=("time", "band", "y", "x"), coords={"time": times[:1]})
+    coarse = xr.DataArray(
+        np.stack([flat, flat + np.float32(0.05)]), dims=fine.dims, coords={"time": times}
+    )
+    ds = xstf.scene(fine, coarse, scale=1)
+    found = ds.stf.fuse("starfm", window=5, quality=True).compute()
+    assert set(found.data_vars) == {"fused", "similar"}
+    rows = np.minimum(np.arange(20), 2) + np.minimum(np.arange(20)[::-1], 2) + 1
+    at = np.arange(12)
+    columns = np.minimum(at, 2) + np.minimum(at[::-1], 2) + 1
+    expected = rows[:, None] * np.concatenate([columns, columns])
+    np.testing.assert_array_equal(found.similar[0, 0], expected)
+    np.testing.assert_array_equal(found.fused, ds.stf.fuse("starfm", window=5).compute())
+
+
+def test_similar_is_missing_where_the_prediction_is(scene):
+    found = scene.stf.fuse("starfm", window=9, quality=True).compute()
+    np.testing.assert_array_equal(found.similar.isnull(), found.fused.isnull())

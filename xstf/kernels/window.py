@@ -65,9 +65,11 @@ def weigh_date(signed, soon, limit, far, flat, full, temporal):
 @njit(nogil=True, cache=True, fastmath=FAST)
 def alike_means(
     fine, near, soon, moved, near_limit, soon_limit, far, flat, alike, full, temporal, strict, skip,
-    total, weight,
+    total, weight, count,
 ):  # fmt: skip
     """Add weighted sums over each pixel's window to `total` and `weight` (date, y, x).
+
+    `count`, None or alike, grows by the number of neighbours that had a say.
 
     Parameters
     ----------
@@ -117,11 +119,16 @@ def alike_means(
                         least = soon_limit[d, y, start + x]
                         t = ZERO
                         w = ZERO
+                        n = ZERO
                         for i in range(columns):
                             one = weigh_date(
                                 signed[i], soons[x + i], least, fars[i], flats[i], full, temporal
                             )
                             w += one
                             t += one * moves[x + i]
+                            if count is not None:
+                                n += np.float32(1) if one > ZERO else ZERO
                         total[d, y, start + x] += t
                         weight[d, y, start + x] += w
+                        if count is not None:
+                            count[d, y, start + x] += n

@@ -25,9 +25,11 @@ class Interpolated(Method):
     def block(self, b: Block) -> dict[str, np.ndarray]:
         """Return the weighted mean for each date."""
         before, after = b.fine[(..., *b.inner)]
+        step = after - before
         fused = np.empty((len(b.target), *before.shape), np.float32)
         for date, at in enumerate(b.target_times):
             late = np.float32(np.clip((at - b.times[0]) / (b.times[1] - b.times[0]), 0, 1))
-            mean = before + late * (after - before)
+            # from the nearer one, so that both ends and equal images come out exactly
+            mean = before + late * step if late < 0.5 else after - (1 - late) * step
             fused[date] = np.where(np.isnan(before), after, np.where(np.isnan(after), before, mean))
         return {"fused": fused}

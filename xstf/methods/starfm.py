@@ -34,6 +34,7 @@ class Starfm(Method):
 
     pairs = range(1, 3)
     unchanged = "flat"
+    layers = ("fused", "similar")
     window: int = param(
         51, ge=3, odd=True, unit="fine pixels", doc="side of the search window", source="1500 m"
     )
@@ -93,6 +94,7 @@ class Starfm(Method):
             columns.stop - columns.start,
         )
         fused = np.empty(shape, np.float32)
+        similar = np.zeros(shape, np.float32) if "similar" in b.layers else None
         for band in range(shape[1]):
             fused[:, band] = self._band(
                 b,
@@ -100,11 +102,20 @@ class Starfm(Method):
                 np.stack([image[band] for image in coarse]),
                 np.stack([image[:, band] for image in steps]),
                 b.numbers.deviation[:, band],
+                None if similar is None else similar[:, band],
             )
-        return {"fused": fused}
+        if similar is None:
+            return {"fused": fused}
+        return {"fused": fused, "similar": np.where(np.isnan(fused), np.float32(np.nan), similar)}
 
     def _band(
-        self, b: Block, fine: np.ndarray, coarse: np.ndarray, steps: np.ndarray, sigma: np.ndarray
+        self,
+        b: Block,
+        fine: np.ndarray,
+        coarse: np.ndarray,
+        steps: np.ndarray,
+        sigma: np.ndarray,
+        count: np.ndarray | None,
     ) -> np.ndarray:
         """Return one band of each date.
 
@@ -118,6 +129,8 @@ class Starfm(Method):
             (pair, date, y, x): coarse change.
         sigma
             (pair,): of the fine images of the whole scene.
+        count
+            (date, y, x): grows by the neighbours that had a say; or None.
         """
         from xstf.kernels.window import alike_means, distances
 
@@ -152,6 +165,7 @@ class Starfm(Method):
                 1 if len(b.target) > 1 else None,
                 total,
                 weight,
+                count,
             )
         own = moved[..., rows, columns]
         seen = ~np.isnan(own)
