@@ -301,7 +301,9 @@ def test_dates_that_share_pairs_share_a_group():
     ids=repr,
 )
 def test_what_is_no_choice_of_pairs_is_named(pairs):
-    with pytest.raises(ValueError, match=re.escape('is not "auto", "nearest", a number')) as caught:
+    with pytest.raises(
+        ValueError, match=re.escape('is not "auto", "nearest", "similar", a number')
+    ) as caught:
         group(TIMES, PAIRS, [2], ONE_OR_TWO, pairs)
     assert repr(pairs) in str(caught.value)
     assert "{date: list of dates}" in str(caught.value)

@@ -12,6 +12,7 @@ import xarray as xr
 
 from xstf import method as methods_
 from xstf.checks import Parts, take_apart, with_observed
+from xstf.combined import Combined
 from xstf.coordinates import MAPPING
 from xstf.grid import Grid
 from xstf.method import Method
@@ -26,9 +27,11 @@ def fuse(
     *,
     dates: Any = None,
     pairs: Any = "auto",
+    combine: str | None = None,
     device: str = "cpu",
     blocksize: int | None = None,
     quality: bool = False,
+    fill: bool = False,
     fine: str = "fine",
     coarse: str = "coarse",
     **parameters: Any,
@@ -46,8 +49,13 @@ def fuse(
         observed date that is named is predicted without its own fine image.
     pairs
         Which dates serve: ``"auto"`` (one on each side where the method can use two, else the
-        nearest), ``"nearest"``, a number (so many nearest), a list of dates, or
-        {date: list of dates}.
+        nearest), ``"nearest"``, a number (so many nearest), ``"similar"`` (those whose coarse
+        images are most like that of the date: two where the method can use two; the coarse images
+        are read for it at once), a list of dates, or {date: list of dates}.
+    combine
+        For methods that work from one pair: predict from each of several and put the predictions
+        together, weighted by how little the coarse images changed since (``"temporal"``), or take
+        the nearest and where it is missing the next (``"nearest"``).
     device
         ``"cpu"``.
     blocksize
@@ -58,6 +66,11 @@ def fuse(
         the number of similar pixels that had a say; and, where a date has a pair on each side and
         the method can work from one, ``spread``: half the difference between what the two sides
         say, each alone. It costs two more predictions where it is computed.
+    fill
+        Keep what an observed fine image shows, and predict only what clouds hide in it: `dates`
+        None then means every date with a coarse image, and the Dataset has a layer ``filled``, 1
+        where a pixel is predicted, 0 where it was observed. The prediction is made without the
+        date's own image; blocks with nothing to fill cost no prediction.
     fine, coarse
         Names of the two variables or nodes.
     **parameters
@@ -67,8 +80,8 @@ def fuse(
     -------
     xarray.DataArray or xarray.Dataset
         ``fused`` (time, band, y, x) float32, in the units of the scene, NaN where nothing can be
-        said; with `quality` a Dataset. The coordinate ``pair_dates`` (time) names the dates that
-        served, as text, such as ``"2001-05-24 2001-08-12"``.
+        said; with `quality` or `fill` a Dataset. The coordinate ``pair_dates`` (time) names the
+        dates that served, as text, such as ``"2001-05-24 2001-08-12"``.
 
     Raises
     ------
@@ -88,21 +101,25 @@ def fuse(
     if device != "cpu":
         raise ValueError(f'device={device!r} is not served; every method runs on device="cpu"')
     found = methods_.build(method, parameters)
+    if combine is not None:
+        found = Combined(found, combine)
     parts = with_observed(take_apart(as_dataset(data, fine, coarse)))
-    groups = _groups(found, parts, dates, pairs)
+    groups = _groups(found, parts, dates, pairs, fill)
     run = partial(_run, found, on_cells(found, parts), blocksize=blocksize, device=device)
-    if not quality:
+    if not (quality or fill):
         return _wrap(run(groups)["fused"], "fused", found, parts, groups)
-    layers = run(groups, layers=found.layers)
-    if "spread" not in layers:
-        layers |= _spread(found, parts, groups, pairs, run)
-    if len(layers) < 2:
+    layers = found.layers if quality else ("fused",)
+    observed = np.flatnonzero(parts.observed("fine")).tolist() if fill else None
+    made = run(groups, layers=layers, observed=observed)
+    if quality and "spread" not in made:
+        made |= _spread(found, parts, groups, pairs, run)
+    if len(made) < 2:
         raise ValueError(
             f"quality=True asks for more layers than the prediction, and {found.label} has none "
             "here: no date has a pair on each side; methods with layers of their own: "
             f"{', '.join(_with_layers()) or 'none'}"
         )
-    return xr.Dataset({n: _wrap(a, n, found, parts, groups) for n, a in layers.items()})
+    return xr.Dataset({n: _wrap(a, n, found, parts, groups) for n, a in made.items()})
 
 
 def list_methods() -> xr.Dataset:
@@ -127,10 +144,31 @@ def list_methods() -> xr.Dataset:
     return xr.Dataset(data, coords={"name": np.array(names, object)})
 
 
-def _groups(method: Method, parts: Parts, dates: Any, pairs: Any) -> list[Group]:
+def _groups(method: Method, parts: Parts, dates: Any, pairs: Any, fill: bool) -> list[Group]:
     has_fine, has_coarse = parts.observed("fine"), parts.observed("coarse")
-    wanted = wanted_dates(parts.times, has_fine, has_coarse, dates)
-    return group(parts.times, has_fine & has_coarse, wanted, method.pairs, pairs)
+    lacks_fine = has_fine & False if fill else has_fine
+    wanted = wanted_dates(parts.times, lacks_fine, has_coarse, dates)
+    usable = has_fine & has_coarse
+    unlike = differences(parts.ds["coarse"], wanted, usable) if pairs == "similar" else None
+    return group(parts.times, usable, wanted, method.pairs, pairs, unlike)
+
+
+def differences(coarse: xr.DataArray, wanted: list[int], usable: np.ndarray) -> np.ndarray:
+    """Return how much coarse images differ, (wanted, time); infinite where one lacks the other.
+
+    The root mean squared difference of each band over its deviation, averaged over the bands.
+    """
+    import dask
+
+    known = coarse.isel(time=np.flatnonzero(usable)).rename(time="pair").drop_vars("pair")
+    found = []
+    for i in wanted:
+        image = coarse.isel(time=i, drop=True)
+        error = ((known - image) ** 2).mean(image.dims[1:]) ** 0.5
+        found.append((error / image.std(image.dims[1:])).mean("band", skipna=False))
+    unlike = np.full((len(wanted), len(usable)), np.inf)
+    unlike[:, usable] = np.nan_to_num([f.values for f in dask.compute(*found)], nan=np.inf)
+    return unlike
 
 
 def on_cells(method: Method, parts: Parts) -> Parts:
@@ -190,6 +228,7 @@ def _run(
     blocksize: int | None,
     device: str,
     layers: tuple[str, ...] = ("fused",),
+    observed: list[int] | None = None,
 ) -> dict[str, Any]:
     from xstf.engine import Feed, as_dask, default_blocksize
     from xstf.engine import fuse as run
@@ -209,7 +248,7 @@ def _run(
         isinstance(blocksize, bool) or not isinstance(blocksize, int | np.integer) or blocksize < 1
     ):
         raise ValueError(f"blocksize={blocksize!r} is not a whole number of fine pixels, 1 or more")
-    return run(method, feed, groups, int(blocksize), device, layers)
+    return run(method, feed, groups, int(blocksize), device, layers, observed)
 
 
 def _wrap(array: Any, name: str, method: Method, parts: Parts, groups: list[Group]) -> xr.DataArray:

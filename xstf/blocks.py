@@ -11,12 +11,15 @@ from xstf.grid import Tile
 from xstf.method import Block
 from xstf.statistics import refuse_numbers
 
+FILLED = "filled"  # the layer that says which pixels are predicted: 1, and which observed: 0
+
 
 def run_block(
     run: Callable[..., Any],
     known: Mapping[str, Any],
     found: dict[str, Any],
     where: tuple[Tile, int],
+    own: Mapping[int, np.ndarray] | None,
     waited: Any,
     arguments: Sequence[Any],
 ) -> Any:
@@ -31,7 +34,36 @@ def run_block(
         return run(block, *arguments)
     for name in ("fine", "target"):
         refuse_numbers(getattr(block, name), name, block.valid_range)
-    return checked(run(block), block)
+    if own is None:
+        return checked(run(block), block)
+    if len(own) == len(block.target) and not any(np.isnan(image).any() for image in own.values()):
+        shape = (len(own), *own[0].shape[1:])  # nothing to fill, so nothing to predict
+        empty = {name: np.full(shape, np.nan, np.float32) for name in block.layers}
+        return filled(empty, own)
+    return filled(checked(run(block), block), own)
+
+
+def filled(made: dict[str, np.ndarray], own: Mapping[int, np.ndarray]) -> dict[str, np.ndarray]:
+    """Return layers with the observed pixels in place, and which pixels are predicted.
+
+    Parameters
+    ----------
+    made
+        Layers, (date, band, y, x) each.
+    own
+        Observed images, (1, band, y, x), by date.
+    """
+    image = np.full(made["fused"].shape, np.nan, np.float32)
+    for date, values in own.items():
+        image[date] = values[0]
+    seen = ~np.isnan(image)
+    told = np.where(np.isnan(made["fused"]), np.float32(np.nan), np.float32(1))
+    # other layers say nothing of what was observed
+    found = {name: np.where(seen, np.float32(np.nan), values) for name, values in made.items()}
+    return found | {
+        "fused": np.where(seen, image, made["fused"]),
+        FILLED: np.where(seen, np.float32(0), told),
+    }
 
 
 def checked(made: Any, block: Block) -> dict[str, np.ndarray]:

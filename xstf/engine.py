@@ -17,7 +17,7 @@ from dask._task_spec import Task, TaskRef
 from dask.base import tokenize
 from dask.highlevelgraph import HighLevelGraph, MaterializedLayer
 
-from xstf.blocks import assemble, gather, pick, run_block
+from xstf.blocks import FILLED, assemble, gather, pick, run_block
 from xstf.grid import Grid, Tile
 from xstf.method import Method, Prepared
 from xstf.pairing import Group, text_of
@@ -53,6 +53,7 @@ def fuse(
     blocksize: int,
     device: str = "cpu",
     layers: tuple[str, ...] = ("fused",),
+    observed: Sequence[int] | None = None,
 ) -> dict[str, da.Array]:
     """Return layers of the method as lazy arrays (time, band, y, x) in the order of time.
 
@@ -70,6 +71,9 @@ def fuse(
         Where blocks run.
     layers
         Which of the method's layers.
+    observed
+        Positions of dates whose own fine image is kept where it has pixels; the layer ``filled``
+        then says which pixels are predicted. None: every date is predicted.
     """
     for_dates = sorted(t for g in groups for t in g.targets)
     token = tokenize(
@@ -82,8 +86,10 @@ def fuse(
         blocksize,
         device,
         layers,
+        observed,
     )
-    names = {layer: f"stf-{method.label}-{layer}-{token}" for layer in layers}
+    made = layers if observed is None else (*layers, FILLED)
+    names = {layer: f"stf-{method.label}-{layer}-{token}" for layer in made}
     feed = replace(feed, planes={n: a for n, a in feed.planes.items() if n in method.takes})
     tasks: dict[Any, Any] = {}
     first = _first_reading(feed, groups, token, tasks)
@@ -93,11 +99,12 @@ def fuse(
         checked = scene.checked
         prepared = method.prepare(scene)
         for dates in _batches(method, feed, group, blocksize):
-            part = _Part(method, feed, group, dates, prepared, device, checked, layers=layers)
+            part = _Part(method, feed, group, dates, prepared, device, checked)
+            part.layers, part.observed = layers, observed
             for i, j, tile in feed.grid.tiles(blocksize):
                 key = (f"stf-block-{token}-{group.targets[dates[0]]}", i, j)
                 tasks[key] = part.task(key, tile)
-                for layer, (n, date) in product(layers, enumerate(dates)):
+                for layer, (n, date) in product(made, enumerate(dates)):
                     at = for_dates.index(group.targets[date])
                     out = (names[layer], at, 0, i, j)
                     tasks[out] = Task(out, pick, TaskRef(key), layer, slice(n, n + 1))
@@ -205,7 +212,7 @@ class _Whole:
         self._feed, self._group, self._blocksize = feed, group, blocksize
         self._name, self._tasks, self._reading = name, tasks, reading
         self.shape, self.scale, self.unit = feed.grid.shape, feed.grid.scale, feed.grid.unit
-        self.dates = len(group.targets)
+        self.dates, self.pairs = len(group.targets), len(group.pairs)
         self.valid_range = feed.valid_range
         self.has = frozenset(feed.planes)
 
@@ -228,6 +235,11 @@ class _Whole:
         key = (*self._key(function), "once")
         self._tasks[key] = Task(key, function, *arguments)
         return TaskRef(key)
+
+    def alone(self, pair: int) -> _Whole:
+        only = Group((self._group.pairs[pair],), self._group.targets)
+        rest = self._feed, only, self._blocksize, f"{self._name}-{pair}", self._tasks, self._reading
+        return _Whole(*rest)
 
     def coarse(self, pair: int) -> TaskRef:
         return self._image(self._group.pairs[pair])
@@ -277,10 +289,10 @@ class _Part:
         device: str,
         checked: Any,
         reading: str = "",
-        layers: tuple[str, ...] = (),
     ) -> None:
         self.method, self.feed, self.group, self.device = method, feed, group, device
-        self.layers = layers
+        self.layers: tuple[str, ...] = ()
+        self.observed: Sequence[int] | None = None
         self.checked = checked
         self.targets = [group.targets[d] for d in dates]
         self.halo = feed.grid.round_up(method.halo(feed.grid.scale)) if method else 0
@@ -328,9 +340,17 @@ class _Part:
                 }
             ),
             (wide.cells(self.feed.grid.scale, self.margin), self.margin),
+            self._own(tile),
             self.checked,
             TaskList(*arguments),
         )
+
+    def _own(self, tile: Tile) -> TaskDict | None:
+        """Return the fine images that are kept where they have pixels, by place among the dates."""
+        if self.observed is None:
+            return None
+        kept = {n: t for n, t in enumerate(self.targets) if t in self.observed}
+        return TaskDict({n: self.fine.window([t], tile) for n, t in kept.items()})
 
 
 def as_dask(data: Any) -> da.Array:

@@ -66,6 +66,7 @@ class Whole(Protocol):
     scale: int
     unit: int  # side of a summary square in fine pixels
     dates: int
+    pairs: int
     valid_range: tuple[float, float] | None
     has: frozenset[str]  # names of the scene's own planes, such as "classes"
 
@@ -83,6 +84,9 @@ class Whole(Protocol):
 
     def once(self, function: Callable[..., Any], *arguments: Any) -> Any:
         """Call ``function(*arguments)`` once; deferred arguments arrive computed."""
+
+    def alone(self, pair: int) -> Whole:
+        """Return the scene as if this were its only pair."""
 
     def coarse(self, pair: int) -> Any:
         """Return the deferred coarse image of a pair, (band, y_coarse, x_coarse)."""

@@ -116,6 +116,7 @@ def group(
     targets: Sequence[int],
     able: range,
     pairs: Any = "auto",
+    unlike: np.ndarray | None = None,
 ) -> list[Group]:
     """Return the wanted dates in groups that share their pairs.
 
@@ -131,7 +132,10 @@ def group(
         How many pairs the method can use.
     pairs
         ``"auto"`` (one on each side where the method can use two, else the nearest),
-        ``"nearest"``, a number (so many nearest), a list of dates, or {date: list of dates}.
+        ``"nearest"``, a number (so many nearest), ``"similar"`` (by `unlike`), a list of dates, or
+        {date: list of dates}.
+    unlike
+        (target, time): how much the coarse images differ; for ``"similar"``.
 
     Raises
     ------
@@ -140,8 +144,9 @@ def group(
     """
     groups: dict[tuple[int, ...], list[int]] = {}
     named = _named(times, usable, pairs)
-    for target in targets:
-        found = named(target) if named else _chosen(times, usable, target, able, pairs)
+    for n, target in enumerate(targets):
+        far = np.abs(times - times[target]) if unlike is None else unlike[n]
+        found = named(target) if named else _chosen(times, usable, target, able, pairs, far)
         if target in found:
             raise ValueError(
                 f"{text_of(times[target])} cannot be a pair of its own prediction; leave it out of "
@@ -191,7 +196,7 @@ def apart(times: np.ndarray, usable: np.ndarray, target: int, gap: float) -> np.
 
 
 def _chosen(
-    times: np.ndarray, usable: np.ndarray, target: int, able: range, pairs: Any
+    times: np.ndarray, usable: np.ndarray, target: int, able: range, pairs: Any, far: np.ndarray
 ) -> tuple[int, ...]:
     others = [int(i) for i in np.flatnonzero(usable) if i != target]
     if not others:
@@ -199,14 +204,16 @@ def _chosen(
             f"no date other than {text_of(times[target])} has both a fine and a coarse image, so "
             "there is no pair to predict it from"
         )
-    nearest = sorted(others, key=lambda i: (abs(times[i] - times[target]), times[i]))
-    if isinstance(pairs, bool) or not (pairs in ("auto", "nearest") or _whole(pairs)):
+    nearest = sorted(others, key=lambda i: (far[i], times[i]))
+    if isinstance(pairs, bool) or not (pairs in ("auto", "nearest", "similar") or _whole(pairs)):
         raise ValueError(
-            f'pairs={pairs!r} is not "auto", "nearest", a number, a list of dates or '
+            f'pairs={pairs!r} is not "auto", "nearest", "similar", a number, a list of dates or '
             "{date: list of dates}"
         )
     if pairs == "nearest":
         return tuple(nearest[:1])
+    if pairs == "similar":
+        return tuple(nearest[: 2 if 2 in able else able.start])
     if pairs != "auto":
         if len(nearest) < pairs:
             raise ValueError(
