@@ -1,6 +1,7 @@
 """The command line: what it writes and prints, and how it fails."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -49,6 +50,14 @@ def scene(tiny, tmp_path):
 @pytest.fixture
 def truth(tiny, tmp_path):
     return xstf.save(tiny[1].to_dataset(name="fine"), tmp_path / "truth.zarr")
+
+
+@pytest.fixture
+def known(tiny, tmp_path):
+    """Return the path of a scene whose dates all have a fine image, and the scene."""
+    ds, truth = tiny
+    ds = ds.assign(fine=truth, fine_observed=("time", np.ones(4, bool))).compute()
+    return xstf.save(ds, tmp_path / "known.zarr"), ds
 
 
 def fused_of(path):
@@ -127,6 +136,20 @@ def test_quality_writes_the_other_layers(tmp_path):
     run("fuse", path, "-m", "fsdaf", "-o", tmp_path / "a.zarr", "--quality", *small)
     assert {"fused", "similar"} <= set(inputs.open_zarr(tmp_path / "a.zarr").data_vars)
     run("fuse", path, "-m", "fsdaf", "-o", tmp_path / "t", "--quality", code=2)
+
+
+def test_fill_keeps_what_was_observed(known, tmp_path):
+    path, ds = known
+    ds["fine"].values[1, :, 5:9, 5:9] = np.nan
+    xstf.save(ds, path, overwrite=True)
+    given = ["--fill", "--combine", "nearest", "--pairs", 2]
+    run("fuse", path, "-m", "add", *given, "-o", tmp_path / "a.zarr")
+    found = inputs.open_zarr(tmp_path / "a.zarr").load()
+    expected = ds.stf.fuse("add", fill=True, combine="nearest", pairs=2).compute()
+    np.testing.assert_array_equal(found.fused, expected.fused)
+    assert int(found.filled.sum()) == 2 * 16
+    said = run("fuse", path, "-m", "add", "--fill", "-o", tmp_path / "tifs", code=2).stderr
+    assert "--fill writes several layers" in said
 
 
 def test_names_range_and_classes_of_a_scene(scene, tiny, tmp_path):
@@ -264,7 +287,7 @@ def test_overwrite(scene, tmp_path, out):
         (["-m", "starfm", "-p", "window=4"], "an odd whole number"),
         (["-m", "starfm", "-p", "window=99"], "--param window=47"),
         (["-m", "add", "--dates", "2020-04-02"], "is not a date of the scene"),
-        (["-m", "add", "--quality"], "--quality asks for more layers"),
+        (["-m", "add", "--quality", "--pairs", DAYS[0]], "--quality asks for more layers"),
         (["-m", "add", "--dtype", "int16"], "without a scale_factor"),
     ],
 )
@@ -357,7 +380,10 @@ def test_score_leaves_out_dates_without_truth(scene, truth, tmp_path):
     run("fuse", scene, "-m", "add", "-o", tmp_path / "a.zarr", "--dates", f"{DAYS[0]},{DAYS[1]}")
     result = run("score", tmp_path / "a.zarr", scene)
     assert f"left out, without a true pixel: {DAYS[1]}" in result.stderr
-    assert [line.split()[0] for line in result.stdout.splitlines()[2:]] == [DAYS[0]]
+    own, beside = result.stdout.split("\n\n")
+    assert [line.split()[0] for line in own.splitlines()[2:]] == [DAYS[0]]
+    for row in ("unchanged", "upsampled", "add"):  # what the scene says without a method
+        assert f"\n{row} " in beside
     both = run("score", tmp_path / "a.zarr", truth).stdout.splitlines()
     assert [line.split()[0] for line in both[2:]] == [DAYS[0], DAYS[1], "all"]
 
@@ -395,6 +421,80 @@ def test_score_of_temperatures_is_in_kelvin(scene, truth, tmp_path):
     assert "x 10^2" in run("score", tmp_path / "a.zarr", truth, "--factor", 100).stdout
 
 
+def test_score_beside_doing_nothing_in_another_scene(scene, truth, tmp_path):
+    run("fuse", scene, "-m", "starfm", "-p", "window=9", "-o", tmp_path / "a.zarr")
+    said = run("score", tmp_path / "a.zarr", truth, "--scene", scene).stdout
+    rows = [line[:16].strip() for line in said.split("\n\n")[1].splitlines()]
+    assert {"unchanged", "add, both sides", "starfm"} <= set(rows)
+
+
+# compare
+
+
+def test_compare_prints_what_the_library_finds(known, tmp_path):
+    path, ds = known
+    out = tmp_path / "scores.csv"
+    given = ["-m", "starfm:window=9", "--csv", out, "--metrics", "rmse,cc"]
+    said = run("compare", path, *given).stdout
+    found = ds.stf.compare({"starfm:window=9": ("starfm", {"window": 9})}, metrics=["rmse", "cc"])
+    ours, printed = (
+        next(line for line in text.splitlines() if line.startswith("starfm"))
+        for text in (table(found), said)
+    )
+    assert ours == printed
+    assert str(xstf.recommend(found)) in said
+    lines = [line.split(",") for line in out.read_text().splitlines()]
+    assert lines[0] == ["method", "date", "band", "metric", "value"]
+    nir = {
+        line[1]: float(line[4])
+        for line in lines
+        if line[0] == "starfm:window=9" and line[2:4] == ["nir", "rmse"]
+    }
+    expected = found.rmse.sel(name="starfm:window=9", band="nir")
+    np.testing.assert_allclose([nir[inputs.day(t)] for t in found.time.values], expected)
+
+
+def test_compare_keeps_and_goes_on(known, tmp_path):
+    path, _ = known
+    given = [path, "-m", "starfm:window=9", "--keep", tmp_path / "kept", "--dates", DAYS[1]]
+    first = run("compare", *given).stdout
+    files = {p: p.stat().st_mtime_ns for p in (tmp_path / "kept").glob("*.json")}
+    assert len(files) == 6
+    again = run("compare", *given).stdout
+    assert first == again
+    assert files == {p: p.stat().st_mtime_ns for p in (tmp_path / "kept").glob("*.json")}
+
+
+def test_compare_writes_a_page(known, tmp_path):
+    path, _ = known
+    page = tmp_path / "a.html"
+    given = [path, "-m", "starfm:window=9", "--report", page, "--title", "Fields <1>"]
+    assert f"wrote {page}" in run("compare", *given).stdout
+    text = page.read_text()
+    assert "Fields &lt;1&gt;" in text
+    assert "starfm:window=9" in text
+    assert "exists" in run("compare", *given, code=1).stderr
+    run("compare", *given, "--overwrite")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (["-m", "starfmm"], 1, "did you mean 'starfm'"),
+        (["-m", "starfm:window"], 2, "is no name=value"),
+        (["-m", "starfm", "-m", "starfm"], 2, "is there twice"),
+        (["--report", "a.pdf"], 2, "must end in .html"),
+        (["--csv", "nowhere/a.csv"], 1, "there is no folder for --csv"),
+        (["--gap", "-1"], 2, "gap"),
+        (["--pairs", "2020-04-01"], 1, "pairs of its own"),
+        (["-m", "starfm:window=9", "--metrics", "rmsee"], 1, "rmse"),
+        (["-m", "starfm:window=9", "--gap", "500"], 1, "smaller gap"),
+    ],
+)
+def test_compare_refuses(known, arguments, code, said):
+    assert said in run("compare", known[0], *arguments, code=code).stderr
+
+
 # info, methods
 
 
@@ -404,8 +504,9 @@ def test_info_of_a_scene(scene, nothing_computes):
     assert "6 x 8 cells, scale 8" in said
     assert "2 dates with both images" in said
     assert "  2020-04  #.\n  2020-05  .#\n" in said
-    assert f"add     can run, from {DAYS[0]} {DAYS[3]}" in said
-    assert "starfm  no: the window of 51 fine pixels is larger" in said
+    can = dict(line.split(maxsplit=1) for line in said.splitlines() if "can run" in line)
+    assert can["add"] == f"can run, from {DAYS[0]} {DAYS[3]}"
+    assert re.search("starfm +no: the window of 51 fine pixels is larger", said)
 
 
 def test_info_of_a_result(scene, tmp_path):
@@ -458,16 +559,17 @@ def test_demo(tmp_path):
     pytest.importorskip("matplotlib")
     folder = tmp_path / "demo"
     said = run("demo", "--out", folder, "--size", 64).stdout
-    rows = [line[:26].strip() for line in said.splitlines()]
-    for row in ("fine 2020-04-01 unchanged", "coarse, upsampled", "starfm", "fsdaf"):
-        assert row in rows
+    for row in ("unchanged", "upsampled", "interpolated", "add, both sides", "starfm", "fsdaf"):
+        assert f"\n{row}  " in said
     names = {p.name for p in folder.iterdir()}
     zarrs = {"scene.zarr", "truth.zarr", "starfm.zarr", "fsdaf.zarr"}
     tifs = {"starfm_2020-05-03.tif", "fsdaf_2020-05-03.tif"}
     assert names == {*zarrs, *tifs, "demo.png"}
     row = next(line for line in said.splitlines() if line.startswith("fsdaf"))
-    again = run("score", folder / "fsdaf.zarr", folder / "truth.zarr", "--scale", 16).stdout
-    assert again.split()[-8:] == row.split()[-8:]
+    scored = folder / "fsdaf.zarr", folder / "truth.zarr", "--scene", folder / "scene.zarr"
+    again = run("score", *scored).stdout.splitlines()
+    last = next(line for line in reversed(again) if line.startswith("fsdaf"))
+    assert last.replace("*", " ").split()[1:4] == row.replace("*", " ").split()[1:4]
     assert "--overwrite" in run("demo", "--out", folder, "--size", 64, code=1).stderr
     other = run("demo", "--out", folder, "--size", 64, "--seed", 1, "--overwrite").stdout
     assert row not in other

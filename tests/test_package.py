@@ -34,8 +34,15 @@ RANK = {
     "xstf.nn": 3,
     "xstf.blocks": 4,
     "xstf.engine": 5,
+    "xstf.fingerprint": 0,
+    "xstf.metrics": 1,
     "xstf.api": 6,
-    "xstf.accessor": 7,
+    "xstf.rows": 6,
+    "xstf.scoring": 7,
+    "xstf.trials": 7,
+    "xstf.comparison": 8,
+    "xstf.advice": 8,
+    "xstf.accessor": 9,
 }
 HEAVY = ("torch", "numba", "rasterio", "matplotlib", "sklearn", "scipy.stats", "rioxarray")
 

@@ -20,7 +20,11 @@ _HOMES = {
     "save": "store",
     "read_images": "images",
     "write_images": "geotiff",
-    "score": "metrics",
+    "score": "scoring",
+    "consistency": "scoring",
+    "compare": "comparison",
+    "open_predictions": "comparison",
+    "recommend": "advice",
     "simulate": "simulation",
 }
 

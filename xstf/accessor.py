@@ -25,6 +25,35 @@ class SceneAccessor:
         """Raise where this is not a scene; see `xstf.check`."""
         scenes.check(self._ds, **names)
 
+    def score(self, predicted: Any, **options: Any) -> xr.Dataset:
+        """Score predictions of observed dates beside doing nothing; see `xstf.score`."""
+        from xstf import scoring
+
+        return scoring.score(predicted, self._ds, **options)
+
+    def consistency(self, predicted: xr.DataArray, **options: Any) -> xr.Dataset:
+        """Say how well predictions agree with the coarse images; see `xstf.consistency`."""
+        from xstf import scoring
+
+        return scoring.consistency(predicted, self._ds, **options)
+
+    def compare(self, methods: Any = None, **options: Any) -> xr.Dataset:
+        """Hold out each known fine image and score all methods; see `xstf.compare`."""
+        from xstf import comparison
+
+        return comparison.compare(self._ds, methods, **options)
+
+    def recommend(self, methods: Any = None, **options: Any) -> Any:
+        """Compare methods and say which suits the scene; see `xstf.recommend`."""
+        from xstf import advice, comparison
+
+        return advice.recommend(comparison.compare(self._ds, methods, **options))
+
+    @property
+    def plot(self) -> PicturesAccessor:
+        """Pictures of the scene, of predictions and of scores, with matplotlib."""
+        return PicturesAccessor(self._ds)
+
     def isel(self, **indexers: Any) -> xr.Dataset:
         """Cut both grids by positions of fine pixels, outwards to whole coarse cells."""
         return cutting.isel(self._ds, indexers)
@@ -36,6 +65,44 @@ class SceneAccessor:
     def find_observed(self, **options: Any) -> xr.Dataset:
         """Find from the pixels which dates are observed; see `xstf.find_observed`."""
         return checks.find_observed(self._ds, **options)
+
+
+class PicturesAccessor:
+    """Pictures, each a matplotlib figure: ``ds.stf.plot.triptych(fused).savefig("a.png")``."""
+
+    def __init__(self, ds: xr.Dataset) -> None:
+        self._ds = ds
+
+    def triptych(self, predicted: Any, **options: Any) -> Any:
+        """Show coarse, predicted and true images and errors; see `xstf.plot.triptych`."""
+        from xstf import plot
+
+        return plot.triptych(self._ds, predicted, **options)
+
+    def series(self, predicted: Any, **options: Any) -> Any:
+        """Show a film strip of dates, and one pixel's course; see `xstf.plot.series`."""
+        from xstf import plot
+
+        return plot.series(self._ds, predicted, **options)
+
+    def scatter(self, predicted: xr.DataArray, truth: Any = None, **options: Any) -> Any:
+        """Show predicted against true values, those of the scene; see `xstf.plot.scatter`."""
+        from xstf import plot, scoring
+
+        truth = scoring.truth_of(self._ds) if truth is None else truth
+        return plot.scatter(predicted, truth, **options)
+
+    def errors(self, scores: xr.Dataset, *arguments: Any, **options: Any) -> Any:
+        """Show the error of each method on each date; see `xstf.plot.errors`."""
+        from xstf import plot
+
+        return plot.errors(scores, *arguments, **options)
+
+    def apa(self, scores: xr.Dataset, **options: Any) -> Any:
+        """Show the all-round diagram of scores; see `xstf.plot.apa`."""
+        from xstf import plot
+
+        return plot.apa(scores, **options)
 
 
 @xr.register_datatree_accessor("stf")

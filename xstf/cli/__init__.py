@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from xstf import __version__
-from xstf.cli import demo, fuse, info, methods, options, score
+from xstf.cli import compare, demo, fuse, info, methods, options, score
 
 EXAMPLES = (
     "xstf demo",
@@ -115,5 +115,5 @@ def main(ctx: click.Context, debug: bool) -> None:
         ctx.meta["xstf.debug"] = True
 
 
-for _module in (demo, fuse, score, info, methods):
+for _module in (demo, fuse, compare, score, info, methods):
     main.add_command(_module.command)

@@ -52,47 +52,25 @@ def command(out: str, size: int, seed: int, overwrite: bool) -> None:
     scene, truth = scene.load(), truth.load()
     target = scene["time"].values[TARGET]
     results = {name: _fuse(scene, name, target) for name in METHODS}
-    rows = {**_nothing(scene, target), **results}
     true = truth.sel(time=[target])
-    scores = {name: xstf.score(image, true, scale=SCALE).compute() for name, image in rows.items()}
+    scores = xstf.score(results, true, scene=scene)
     dates = ", ".join(inputs.day(t) for t in scene["time"].values[scene["fine_observed"].values])
     click.echo(f"{size} x {size} pixels, scale {SCALE}; fine images of {dates}")
     click.echo(f"predicted: {inputs.day(target)}, compared with the truth\n")
-    click.echo(table({name: scores[name] for name in rows}))
+    click.echo(table(scores.compute()))
     click.echo()
     _write(folder, scene, truth, results)
-    _draw(folder / "demo.png", scene, true, rows)
+    _draw(folder / "demo.png", scene, true, results)
     click.echo(f"{time.monotonic() - start:.1f} s in all")
 
 
-def _fuse(scene: Any, name: str, target: Any, **given: Any) -> Any:
+def _fuse(scene: Any, name: str, target: Any) -> Any:
     import xstf
     from xstf.progress import progress
 
-    fused = xstf.fuse(scene, name, dates=[target], **given)
+    fused = xstf.fuse(scene, name, dates=[target])
     with progress(fused.data.npartitions, name):
         return fused.compute()
-
-
-def _nothing(scene: Any, target: Any) -> dict[str, Any]:
-    """Return what takes no method: each image (time, band, y, x) of the target date."""
-    import numpy as np
-
-    from xstf.kernels.resample import REACH, upsample
-
-    sides = scene["time"].values[scene["fine_observed"].values]
-    rows = {}
-    for side in sides:
-        image = scene["fine"].sel(time=[side]).assign_coords(time=[target])
-        rows[f"fine {inputs.day(side)} unchanged"] = image
-    reach = REACH["cubic"]
-    cells = np.pad(
-        scene["coarse"].sel(time=[target]).values, [(0, 0)] * 2 + [(reach,) * 2] * 2, mode="edge"
-    )
-    rows["coarse, upsampled"] = image.copy(data=upsample(cells, "cubic", SCALE))
-    rows["add, nearest pair"] = _fuse(scene, "add", target, pairs="nearest")
-    rows["add, both pairs"] = _fuse(scene, "add", target)
-    return rows
 
 
 def _write(folder: Path, scene: Any, truth: Any, results: dict[str, Any]) -> None:
@@ -107,23 +85,23 @@ def _write(folder: Path, scene: Any, truth: Any, results: dict[str, Any]) -> Non
     click.echo(f"wrote {folder}: {', '.join(names)}")
 
 
-def _draw(path: Path, scene: Any, true: Any, rows: dict[str, Any]) -> None:
+def _draw(path: Path, scene: Any, true: Any, results: dict[str, Any]) -> None:
     """Draw the picture, or say how to get matplotlib."""
     from xstf.plot import overview
 
     target = true["time"].values[0]
     truth = true.isel(time=0)
-    before, after = (name for name in rows if "unchanged" in name)
-    tried = ("add, both pairs", *METHODS)
+    before, after = scene["time"].values[scene["fine_observed"].values]
     images = {
-        before.removesuffix(" unchanged"): rows[before][0],
+        f"fine {inputs.day(before)}": scene["fine"].sel(time=before),
         f"coarse {inputs.day(target)}": scene["coarse"].sel(time=target),
-        after.removesuffix(" unchanged"): rows[after][0],
+        f"fine {inputs.day(after)}": scene["fine"].sel(time=after),
         f"true {inputs.day(target)}": truth,
-        **{name: rows[name][0] for name in tried},
     }
-    errors = {f"error of {name}": rows[name][0] - truth for name in tried}
-    stretch = [name for name in images if name.startswith(("fine 2", "true"))]
+    stretch = [name for name in images if not name.startswith("coarse")]
+    tried = {"add, both sides": _fuse(scene, "add", target), **results}
+    images |= {name: image[0] for name, image in tried.items()}
+    errors = {f"error of {name}": image[0] - truth for name, image in tried.items()}
     try:
         click.echo(f"wrote {overview(images, path, errors=errors, stretch=stretch)}")
     except ImportError as error:

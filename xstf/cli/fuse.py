@@ -8,19 +8,8 @@ from typing import Any
 
 import click
 
-from xstf.cli import inputs, options
-from xstf.cli.options import Dates, Names, Pairs, Range, Setting
-
-_OF_FILES = {
-    "fine_dates": "--fine-dates",
-    "coarse_dates": "--coarse-dates",
-    "bands": "--bands",
-    "scale": "--scale",
-    "scale_factor": "--scale-factor",
-    "fine_scale_factor": "--fine-scale-factor",
-    "coarse_scale_factor": "--coarse-scale-factor",
-    "nodata": "--nodata",
-}
+from xstf.cli import inputs, options, scenes
+from xstf.cli.options import Dates, Pairs, Setting
 
 EXAMPLES = (
     "xstf fuse scene.zarr -m fsdaf -o fused.zarr",
@@ -33,44 +22,34 @@ EXAMPLES = (
 
 
 @click.command("fuse", epilog=options.examples(*EXAMPLES))
-@click.argument("scene", nargs=-1, metavar="[SCENE.zarr]")
+@scenes.of_scene
 @click.option(
     "--method", "-m", required=True, metavar="NAME", help="Name of a method, see: xstf methods."
 )
 @click.option(
     "--out", "-o", required=True, metavar="OUT", help="A .zarr store, or a folder for GeoTIFFs."
 )
-@click.option("--fine", multiple=True, metavar="PATTERN", help='Fine images: "fine/*.tif".')
-@click.option("--coarse", multiple=True, metavar="PATTERN", help='Coarse ones: "coarse/*.tif".')
-@click.option("--fine-dates", type=Dates(), help="Their dates; default: from the file names.")
-@click.option("--coarse-dates", type=Dates(), help="Likewise, in the order of the file names.")
-@click.option("--bands", type=Names(), help="Names of the bands of the files.")
-@click.option("--scale", type=int, help="Fine pixels per coarse cell; for equal grids.")
-@click.option("--scale-factor", type=float, help="Stored numbers to reflectance, of all: 1e-4.")
-@click.option("--fine-scale-factor", type=float, help="Of the fine images alone.")
-@click.option("--coarse-scale-factor", type=float, help="Of the coarse images alone.")
-@click.option("--nodata", type=float, help="The stored number that means missing.")
-@click.option("--valid-range", type=Range(), help="Default: as the scene says, else 0,1.")
-@click.option(
-    "--min-seen",
-    type=float,
-    help="Least share of an image, for series with empty files.",
-)
-@click.option("--classes", metavar="FILE", help="Class map on the fine grid, an image file.")
-@click.option("--fine-name", default="fine", show_default=True, help="Variable of the scene.")
-@click.option("--coarse-name", default="coarse", show_default=True, help="Variable of the scene.")
 @click.option("--dates", type=Dates(spans=True), help="Dates to predict: a,b or start/stop.")
 @click.option(
     "--pairs",
     type=Pairs(),
     default="auto",
     show_default=True,
-    metavar="auto|nearest|N|a,b",
-    help="Dates that serve: one on each side, the nearest, N nearest, or these.",
+    metavar="auto|nearest|similar|N|a,b",
+    help="Dates that serve: one on each side, the nearest, the most similar coarse images, N "
+    "nearest, or these.",
+)
+@click.option(
+    "--combine",
+    type=click.Choice(["temporal", "nearest"]),
+    help="Predict from each pair and combine: by weights, or the nearest that has the pixel.",
 )
 @click.option("--param", "-p", type=Setting(), multiple=True, help="Parameter: window=41.")
 @click.option("--blocksize", type=int, help="Side of a block in fine pixels.")
 @click.option("--quality", is_flag=True, help="Write the method's other layers too (.zarr).")
+@click.option(
+    "--fill", is_flag=True, help="Keep observed pixels, predict what clouds hide (.zarr)."
+)
 @click.option("--dtype", help="Stored numbers: float32, or int16 with --out-scale-factor.")
 @click.option("--out-scale-factor", type=float, help="Step of stored integers: 1e-4.")
 @click.option(
@@ -86,14 +65,14 @@ def command(**given: Any) -> None:
     Either SCENE.zarr (as xstf.save writes it) or --fine and --coarse are needed; put patterns in
     quotes.
     """
-    _check_inputs(given)
+    scenes.check_inputs(given)
     _check_outputs(given)
     import dask
 
     import xstf
 
     start = time.monotonic()
-    scene = _scene(given)
+    scene = scenes.open_scene(given)
     fused = xstf.fuse(
         scene,
         given["method"],
@@ -101,6 +80,8 @@ def command(**given: Any) -> None:
         pairs=given["pairs"],
         blocksize=given["blocksize"],
         quality=given["quality"],
+        combine=given["combine"],
+        fill=given["fill"],
         **dict(given["param"]),
     )
     workers = {"num_workers": given["workers"]} if given["workers"] else {}
@@ -109,34 +90,6 @@ def command(**given: Any) -> None:
         _report(given["out"], written, time.monotonic() - start)
         if given["png"]:
             click.echo(f"wrote {_draw(scene, written, given)}")
-
-
-def _check_inputs(given: dict[str, Any]) -> None:
-    """Refuse anything but a scene, or files of both kinds."""
-    if len(given["scene"]) > 1:
-        raise click.UsageError(
-            f"there are {len(given['scene'])} names after the options, such as "
-            f"{given['scene'][0]!r}; the shell spelt out a pattern. Put patterns in quotes: "
-            '--fine "fine/*.tif"'
-        )
-    given["scene"] = given["scene"][0] if given["scene"] else None
-    files = bool(given["fine"]), bool(given["coarse"])
-    if given["scene"] and any(files):
-        raise click.UsageError(
-            f"give either SCENE.zarr or --fine and --coarse, not both; {given['scene']!r} was read "
-            'as SCENE.zarr. Put patterns in quotes: --fine "fine/*.tif"'
-        )
-    if not given["scene"] and not all(files):
-        raise click.UsageError(
-            "there is nothing to fuse; give either SCENE.zarr, or --fine and --coarse with the "
-            "image files"
-        )
-    if given["scene"]:
-        wrong = [flag for name, flag in _OF_FILES.items() if given[name] is not None]
-        if wrong:
-            raise click.UsageError(f"{wrong[0]} is for image files; a scene knows it itself")
-    elif (given["fine_name"], given["coarse_name"]) != ("fine", "coarse"):
-        raise click.UsageError("--fine-name and --coarse-name are for SCENE.zarr, not for files")
 
 
 def _check_outputs(given: dict[str, Any]) -> None:
@@ -149,8 +102,9 @@ def _check_outputs(given: dict[str, Any]) -> None:
             f"--out {out} has the ending {out.suffix}; it is a .zarr, or a folder without ending, "
             f"which gets one GeoTIFF a date; such as --out {out.with_suffix('')}"
         )
-    if not is_store(out) and given["quality"]:
-        raise click.UsageError("--quality writes several layers and needs an --out with .zarr")
+    for flag in ("quality", "fill"):
+        if not is_store(out) and given[flag]:
+            raise click.UsageError(f"--{flag} writes several layers and needs an --out with .zarr")
     _refuse_inputs(out.resolve(), given)
     if is_store(out) and out.exists() and not given["overwrite"]:
         raise FileExistsError(f"{out} exists; give another --out, or replace it with --overwrite")
@@ -189,48 +143,12 @@ def _refuse_inputs(out: Path, given: dict[str, Any]) -> None:
             )
 
 
-def _scene(given: dict[str, Any]) -> Any:
-    import xstf
-
-    classes = inputs.read_classes(given["classes"]) if given["classes"] else None
-    if given["scene"]:
-        scene = xstf.open_scene(
-            given["scene"], fine=given["fine_name"], coarse=given["coarse_name"]
-        )
-        if given["valid_range"] is not None:
-            scene.attrs["valid_range"] = options.limits(given["valid_range"])
-        if classes is not None:
-            scene = scene.assign(classes=(("y", "x"), classes))
-    else:
-        fine, coarse = (_files(given, kind) for kind in ("fine", "coarse"))
-        extra = {} if given["valid_range"] is None else {"valid_range": given["valid_range"]}
-        limits = {name: options.limits(value) for name, value in extra.items()}
-        scene = xstf.scene(fine, coarse, scale=given["scale"], classes=classes, **limits)
-    if given["min_seen"] is not None:
-        scene = xstf.find_observed(scene, least=given["min_seen"])
-    return scene
-
-
-def _files(given: dict[str, Any], kind: str) -> Any:
-    import xstf
-
-    own = given[f"{kind}_scale_factor"]
-    files = given[kind][0] if len(given[kind]) == 1 else list(given[kind])
-    return xstf.read_images(
-        files,
-        dates=given[f"{kind}_dates"],
-        bands=given["bands"],
-        scale_factor=given["scale_factor"] if own is None else own,
-        nodata=given["nodata"],
-    )
-
-
 def _write(fused: Any, given: dict[str, Any]) -> Any:
     """Write the result and return it, opened where it lies."""
     import xstf
     from xstf.progress import progress
 
-    layer = fused["fused"] if given["quality"] else fused
+    layer = fused["fused"] if given["quality"] or given["fill"] else fused
     out, packing = given["out"], {"scale_factor": given["out_scale_factor"]}
     replace = {"overwrite": given["overwrite"]}
     with progress(layer.data.npartitions, given["method"]):

@@ -82,13 +82,13 @@ class Dates(Names):
 
 
 class Pairs(Dates):
-    """``auto``, ``nearest``, a number, or dates."""
+    """``auto``, ``nearest``, ``similar``, a number, or dates."""
 
     name = "pairs"
 
     def convert(self, value: Any, param: Any, ctx: Any) -> Any:
         """Return what `xstf.fuse` takes as `pairs`."""
-        if value in ("auto", "nearest") or isinstance(value, int):
+        if value in ("auto", "nearest", "similar") or isinstance(value, int):
             return value
         if isinstance(value, str) and value.isdigit():
             return int(value)

@@ -11,6 +11,7 @@ from xstf.cli.options import Dates, Names
 
 EXAMPLES = (
     "xstf score fused.zarr scene.zarr",
+    "xstf score fused.zarr truth.zarr --scene scene.zarr",
     "xstf score fused.zarr tm0711 --dates 2001-07-11 --scale-factor 1e-4 \\",
     "  --bands green,red,nir --scale 16",
 )
@@ -19,6 +20,7 @@ EXAMPLES = (
 @click.command("score", epilog=options.examples(*EXAMPLES))
 @click.argument("predicted")
 @click.argument("truth")
+@click.option("--scene", metavar="SCENE.zarr", help="Score doing nothing too, where TRUTH is none.")
 @click.option("--scale", type=float, help="Fine pixels per coarse cell; ERGAS needs it.")
 @click.option("--predicted-dates", type=Dates(), help="Dates of PREDICTED files.")
 @click.option("--dates", type=Dates(), help="Dates of TRUTH files; default: from their names.")
@@ -27,10 +29,11 @@ EXAMPLES = (
 @click.option("--factor", type=float, help="Print RMSE times this; default 1e4 for reflectance.")
 @options.debug
 def command(predicted: str, truth: str, **given: Any) -> None:
-    """Print how close PREDICTED is to TRUTH, one row a date.
+    """Print how close PREDICTED is to TRUTH, one row a date, and what doing nothing scores.
 
     PREDICTED is a .zarr with the variable fused, an image file, a quoted pattern or a folder of
-    GeoTIFFs. TRUTH is a .zarr with the variable fine, such as a scene, or image files.
+    GeoTIFFs. TRUTH is a .zarr with the variable fine, such as a scene, or image files. Where it is
+    a scene, or --scene names one, a second table has the rows that take no method.
     """
     import xstf
     from xstf.report import table
@@ -44,19 +47,33 @@ def command(predicted: str, truth: str, **given: Any) -> None:
         bands=given["bands"],
     )
     ours, theirs = _meet(ours, theirs)
-    found = xstf.score(ours, theirs, scale=given["scale"]).compute()
-    seen = found["rmse"].notnull().any("band").values
+    scene = _scene(truth, given["scene"])
+    name = str(ours.attrs.get("method", "predicted"))
+    found = xstf.score({name: ours}, theirs, scale=given["scale"], scene=scene).compute()
+    own = found.sel(name=name)
+    seen = own["rmse"].notnull().any("band").values
     if not seen.any():
         raise ValueError(f"{truth} has no pixel on the dates of {predicted}, so nothing is scored")
     if not seen.all():
-        click.echo(
-            f"left out, without a true pixel: {_some(found['time'].values[~seen])}", err=True
-        )
-    dates = found["time"].values[seen]
-    rows = {inputs.day(date): found.sel(time=date) for date in dates}
+        click.echo(f"left out, without a true pixel: {_some(own['time'].values[~seen])}", err=True)
+    dates, factor = own["time"].values[seen], given["factor"] or _factor(ours)
+    rows = {inputs.day(date): own.sel(time=date) for date in dates}
     if len(rows) > 1:
-        rows["all"] = found.sel(time=dates)
-    click.echo(table(rows, factor=given["factor"] or _factor(ours)))
+        rows["all"] = own.sel(time=dates)
+    click.echo(table(rows, factor=factor))
+    if scene is not None:
+        click.echo(f"\n{table(found.sel(time=dates), factor=factor)}")
+
+
+def _scene(truth: str, named: str | None) -> Any:
+    """Return the scene that do-nothing predictions are made of, or None."""
+    import xstf
+
+    if named:
+        return xstf.open_scene(named)
+    if not (inputs.is_zarr(truth) and {"fine", "coarse"} <= set(inputs.open_zarr(truth))):
+        return None
+    return xstf.open_scene(truth)
 
 
 def _meet(ours: Any, theirs: Any) -> tuple[Any, Any]:

@@ -27,7 +27,7 @@ def matched(predicted: xr.DataArray, truth: xr.DataArray) -> tuple[xr.DataArray,
             cure = "give it to both with assign_coords, or drop_vars it from the other"
             raise ValueError(f"only one of the images has the coordinate {dim!r}; {cure}")
         if ours is None or theirs is None or dim in ("y", "x"):
-            _check_pixels(dim, predicted, truth)
+            check_pixels(dim, predicted, truth)
         elif not ours.equals(theirs):
             truth = truth.isel({dim: _find(dim, ours, theirs)})
     if chunks := predicted.chunksizes or truth.chunksizes:
@@ -56,16 +56,21 @@ def _some(labels: Any) -> str:
     return ", ".join(map(str, labels[:5])) + more
 
 
-def _check_pixels(dim: Hashable, predicted: xr.DataArray, truth: xr.DataArray) -> None:
+def check_pixels(
+    dim: Hashable,
+    predicted: xr.DataArray,
+    truth: xr.DataArray,
+    names: tuple[str, str] = ("predicted", "truth"),
+) -> None:
     """Sizes must be equal along `dim`, and coordinates, if any, the same to 1e-6 of a pixel."""
     cure = "crop both with ds.stf.sel, or resample one to the grid of the other"
     if predicted.sizes[dim] != truth.sizes[dim]:
-        shapes = f"predicted is {dict(predicted.sizes)}, truth {dict(truth.sizes)}"
+        shapes = f"{names[0]} is {dict(predicted.sizes)}, {names[1]} {dict(truth.sizes)}"
         raise ValueError(f"{shapes}; {dim} must be the same: {cure}")
     if dim not in predicted.coords or dim not in truth.coords:
         return  # a file without georeference counts no pixels; a scene made from it does
     ours, theirs = (np.asarray(i[dim].values, np.float64) for i in (predicted, truth))
     step = np.abs(np.diff(ours)).min() if ours.size > 1 else 0.0
     if not np.allclose(ours, theirs, rtol=0, atol=1e-6 * step):
-        spans = f"{ours[0]} .. {ours[-1]} in predicted, {theirs[0]} .. {theirs[-1]} in truth"
-        raise ValueError(f"{dim} is {spans}; they must agree to 1e-6 of a pixel: {cure}")
+        spans = (f"{i[0]} .. {i[-1]} in {n}" for i, n in zip((ours, theirs), names, strict=True))
+        raise ValueError(f"{dim} is {', '.join(spans)}; they must agree to 1e-6 of a pixel: {cure}")

@@ -1,0 +1,85 @@
+"""What is recommended, and how evidence is spoken of."""
+
+import numpy as np
+import pytest
+import xarray as xr
+
+import xstf
+
+
+def compared(errors, dates=None):
+    """Scores by name: (time, band) RMSE; the rows a, b do nothing."""
+    values = np.array(list(errors.values()), float)
+    times = np.datetime64("2020-01-01", "ns") + np.arange(values.shape[1]) * np.timedelta64(9, "D")
+    rmse = xr.DataArray(
+        values, dims=("name", "time", "band"), attrs={"best": "small"},
+        coords={"name": np.array(list(errors), object), "time": times, "band": ["red", "nir"]},
+    )  # fmt: skip
+    found = xr.Dataset({"rmse": rmse, "cc": rmse.assign_attrs(best="large")})
+    return found.assign_coords(trivial=("name", [n in "ab" for n in errors]))
+
+
+FOUR = {
+    "a": [[4, 8], [4, 8], [4, 8], [4, 8]],
+    "b": [[5, 9], [2, 4], [5, 9], [5, 9]],
+    "good": [[2, 4], [1, 2], [2.2, 4.4], [2, 4]],
+    "poor": [[8, 8], [8, 8], [8, 8], [8, 8]],
+}
+
+
+def test_the_gain_is_over_the_best_of_doing_nothing_on_each_date():
+    advice = xstf.recommend(compared(FOUR))
+    assert advice.name == "good"
+    gains = advice.gains.sel(name="good")
+    assert gains.gain.item() == pytest.approx(1 - np.exp(np.mean(np.log([0.5, 0.5, 0.55, 0.5]))))
+    assert (gains.dates.item(), gains.wins.item()) == (4, 4)
+    assert gains.spread.item() == pytest.approx(np.std(np.log([0.5, 0.5, 0.55, 0.5]), ddof=1))
+    assert advice.gains.gain.sel(name="a").item() == pytest.approx(1 - 2 ** (1 / 4))
+    assert "good suits this scene: its RMSE is 49% below" in str(advice)
+    assert "on 4 of 4 dates" in str(advice)
+    assert "The evidence is thin" not in str(advice)
+    assert "Not clearly worse" not in str(advice)
+
+
+def test_no_method_is_recommended_that_does_not_beat_nothing():
+    without = {k: v for k, v in FOUR.items() if k != "good"}
+    advice = xstf.recommend(compared(without))
+    assert advice.name == "b"
+    assert "No method beats doing nothing here; of that, b is best" in str(advice)
+    assert "The best method, poor, is" in str(advice)
+
+
+@pytest.mark.parametrize("dates", [1, 2])
+def test_thin_evidence_is_called_so(dates):
+    advice = xstf.recommend(compared({k: v[:dates] for k, v in FOUR.items()}))
+    assert advice.name == "good"
+    assert "The evidence is thin: only 2020-01-01" in str(advice)
+    assert np.isnan(advice.gains.spread.sel(name="good")) == (dates == 1)
+    assert ("varies" in str(advice)) == (dates > 1)
+
+
+def test_rivals_within_the_noise_are_named():
+    noisy = {**FOUR, "rival": [[1, 2], [3, 6], [2, 4], [1.5, 3]]}
+    assert "Not clearly worse: rival." in str(xstf.recommend(compared(noisy)))
+
+
+def test_what_predicts_few_dates_is_not_recommended():
+    nan = [[np.nan, np.nan]]
+    rare = {**FOUR, "rare": [[0.1, 0.1], [0.1, 0.1], *nan, *nan]}
+    advice = xstf.recommend(compared(rare))
+    assert advice.name == "good"
+    assert advice.gains.dates.sel(name="rare").item() == 2
+
+
+def test_a_large_value_is_no_error():
+    with pytest.raises(ValueError, match="metric='cc' is no error.*it has rmse"):
+        xstf.recommend(compared(FOUR), "cc")
+    with pytest.raises(ValueError, match="metric='sam' is no error"):
+        xstf.recommend(compared(FOUR), "sam")
+
+
+def test_the_door():
+    ds, _ = xstf.simulate("mixed", size=56, scale=8, dates=4, pairs=3, seed=1)
+    advice = ds.stf.recommend(["starfm"], metrics=["rmse"])
+    assert str(advice) == advice.text
+    assert set(advice.gains["name"].values) >= {"add", "starfm"}

@@ -1,0 +1,123 @@
+"""Which method suits a scene, and on what evidence."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import xarray as xr
+
+FEW = 3  # dates below which the evidence is called thin
+SHARE = 0.5  # a method is recommended only if it could predict more than this share of the dates
+
+
+@dataclass(frozen=True)
+class Advice:
+    """What `recommend` found; printed, it says so in words.
+
+    Attributes
+    ----------
+    name
+        The recommended method, or do-nothing prediction.
+    gains
+        Per method, dims (name): ``gain``, the share by which its error is below that of the best
+        do-nothing prediction of each date (geometric mean over dates and bands); ``spread`` of
+        that over the dates; ``dates`` predicted; and ``wins``, those on which it was better.
+    text
+        Sentences.
+    """
+
+    name: str
+    gains: xr.Dataset
+    text: str
+
+    def __str__(self) -> str:
+        return self.text
+
+
+def recommend(compared: xr.Dataset, metric: str = "rmse") -> Advice:
+    """Return which method suits a scene, by how it predicted the images that were held out.
+
+    The error of each method is divided by that of the best do-nothing prediction of the date, so
+    that no date of large change outweighs the others; bands enter by their logarithm, likewise.
+
+    Parameters
+    ----------
+    compared
+        From `xstf.compare`.
+    metric
+        A metric that is small where a prediction is good: rmse, mae, sam, ergas.
+
+    Raises
+    ------
+    ValueError
+        If the metric is not there, or a large value of it is good.
+
+    Examples
+    --------
+    >>> import xstf
+    >>> ds, truth = xstf.simulate("parcels", size=64, scale=16, dates=3, pairs=3)
+    >>> advice = xstf.recommend(xstf.compare(ds, ["fsdaf"], metrics="plain"))
+    >>> advice.gains["dates"].sel(name="fsdaf").item()
+    3
+    """
+    if metric not in compared or compared[metric].attrs.get("best") != "small":
+        able = [
+            n for n, v in compared.items() if v.attrs.get("best") == "small" and "name" in v.dims
+        ]
+        raise ValueError(
+            f"metric={metric!r} is no error in this comparison; it has {', '.join(map(str, able))}"
+        )
+    error: xr.DataArray = xr.ufuncs.log(compared[metric].where(compared[metric] > 0))
+    error = error.mean([dim for dim in error.dims if dim not in ("name", "time")])
+    by_date = error - error.sel(name=compared["trivial"].values).min("name")
+    served = by_date.notnull().sum("time")
+    gains = xr.Dataset(
+        {
+            "gain": 1 - np.exp(by_date.mean("time")),
+            "spread": by_date.std("time", ddof=1).where(served > 1),
+            "dates": served,
+            "wins": (by_date < 0).sum("time"),
+        }
+    )
+    enough = gains["gain"].where(served > SHARE * by_date.sizes["time"])
+    name = str(enough.idxmax("name").item())
+    return Advice(name, gains, _text(name, gains, by_date, metric.upper()))
+
+
+def _text(name: str, gains: xr.Dataset, by_date: xr.DataArray, metric: str) -> str:
+    """Return the advice in words."""
+    one, dates = gains.sel(name=name), by_date.sizes["time"]
+    said = []
+    if bool(one["trivial"]):
+        said.append(f"No method beats doing nothing here; of that, {name} is best by {metric}.")
+        methods = gains["gain"].where(~gains["trivial"]).dropna("name")
+        if methods.size:
+            best = str(methods.idxmax("name").item())
+            loss = -float(methods.sel(name=best))
+            said.append(f"The best method, {best}, is {loss:.0%} worse than doing nothing.")
+    else:
+        wins = f", and below it on {int(one['wins'])} of {int(one['dates'])} dates"
+        said.append(
+            f"{name} suits this scene: its {metric} is {float(one['gain']):.0%} below that of the "
+            f"best do-nothing prediction of the date{wins if dates > 1 else ''}."
+        )
+    if np.isfinite(one["spread"]):
+        said.append(f"From date to date this varies by {float(one['spread']):.0%} (one sigma).")
+    said += _rivals(name, by_date)
+    if dates < FEW:
+        days = " and ".join(np.datetime_as_string(by_date["time"].values, "D"))
+        said.append(f"The evidence is thin: only {days}. Add pairs and compare again.")
+    return " ".join(said)
+
+
+def _rivals(name: str, by_date: xr.DataArray) -> list[str]:
+    """Return a sentence on those whose difference is within twice its standard error."""
+    if by_date.sizes["time"] < 2:
+        return []
+    behind = by_date - by_date.sel(name=name, drop=True)
+    count = behind.notnull().sum("time")
+    error = behind.std("time", ddof=1) / np.sqrt(count.where(count > 1))
+    close = (behind.mean("time") < 2 * error) & (behind["name"] != name)
+    names = [str(n) for n in behind["name"].values[close.values]]
+    return [f"Not clearly worse: {', '.join(names)}."] if names else []

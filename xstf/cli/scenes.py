@@ -1,0 +1,127 @@
+"""Options that open a scene, from a store or from files of both kinds, for several commands."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+from xstf.cli import inputs, options
+from xstf.cli.options import Dates, Names, Range
+
+_OF_FILES = {
+    "fine_dates": "--fine-dates",
+    "coarse_dates": "--coarse-dates",
+    "bands": "--bands",
+    "scale": "--scale",
+    "scale_factor": "--scale-factor",
+    "fine_scale_factor": "--fine-scale-factor",
+    "coarse_scale_factor": "--coarse-scale-factor",
+    "nodata": "--nodata",
+}
+_OPTIONS = (
+    click.argument("scene", nargs=-1, metavar="[SCENE.zarr]"),
+    click.option("--fine", multiple=True, metavar="PATTERN", help='Fine images: "fine/*.tif".'),
+    click.option("--coarse", multiple=True, metavar="PATTERN", help='Coarse ones: "coarse/*.tif".'),
+    click.option("--fine-dates", type=Dates(), help="Their dates; default: from the file names."),
+    click.option("--coarse-dates", type=Dates(), help="Likewise, in the order of the file names."),
+    click.option("--bands", type=Names(), help="Names of the bands of the files."),
+    click.option("--scale", type=int, help="Fine pixels per coarse cell; for equal grids."),
+    click.option("--scale-factor", type=float, help="Stored numbers to reflectance, of all: 1e-4."),
+    click.option("--fine-scale-factor", type=float, help="Of the fine images alone."),
+    click.option("--coarse-scale-factor", type=float, help="Of the coarse images alone."),
+    click.option("--nodata", type=float, help="The stored number that means missing."),
+    click.option("--valid-range", type=Range(), help="Default: as the scene says, else 0,1."),
+    click.option(
+        "--min-seen", type=float, help="Least share of an image, for series with empty files."
+    ),
+    click.option("--classes", metavar="FILE", help="Class map on the fine grid, an image file."),
+    click.option("--fine-name", default="fine", show_default=True, help="Variable of the scene."),
+    click.option(
+        "--coarse-name", default="coarse", show_default=True, help="Variable of the scene."
+    ),
+)
+
+
+def of_scene(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Let a command take a scene, or fine and coarse files."""
+    for option in reversed(_OPTIONS):
+        command = option(command)
+    return command
+
+
+def check_inputs(given: dict[str, Any]) -> None:
+    """Refuse anything but a scene, or files of both kinds.
+
+    Parameters
+    ----------
+    given
+        What the command was given; its ``scene`` becomes one name or None.
+    """
+    if len(given["scene"]) > 1:
+        raise click.UsageError(
+            f"there are {len(given['scene'])} names after the options, such as "
+            f"{given['scene'][0]!r}; the shell spelt out a pattern. Put patterns in quotes: "
+            '--fine "fine/*.tif"'
+        )
+    given["scene"] = given["scene"][0] if given["scene"] else None
+    files = bool(given["fine"]), bool(given["coarse"])
+    if given["scene"] and any(files):
+        raise click.UsageError(
+            f"give either SCENE.zarr or --fine and --coarse, not both; {given['scene']!r} was read "
+            'as SCENE.zarr. Put patterns in quotes: --fine "fine/*.tif"'
+        )
+    if not given["scene"] and not all(files):
+        raise click.UsageError(
+            "there is no scene; give either SCENE.zarr, or --fine and --coarse with the image files"
+        )
+    if given["scene"]:
+        wrong = [flag for name, flag in _OF_FILES.items() if given[name] is not None]
+        if wrong:
+            raise click.UsageError(f"{wrong[0]} is for image files; a scene knows it itself")
+    elif (given["fine_name"], given["coarse_name"]) != ("fine", "coarse"):
+        raise click.UsageError("--fine-name and --coarse-name are for SCENE.zarr, not for files")
+
+
+def open_scene(given: dict[str, Any]) -> Any:
+    """Return the scene that the options describe.
+
+    Parameters
+    ----------
+    given
+        What the command was given, after `check_inputs`.
+    """
+    import xstf
+
+    classes = inputs.read_classes(given["classes"]) if given["classes"] else None
+    if given["scene"]:
+        scene = xstf.open_scene(
+            given["scene"], fine=given["fine_name"], coarse=given["coarse_name"]
+        )
+        if given["valid_range"] is not None:
+            scene.attrs["valid_range"] = options.limits(given["valid_range"])
+        if classes is not None:
+            scene = scene.assign(classes=(("y", "x"), classes))
+    else:
+        fine, coarse = (_files(given, kind) for kind in ("fine", "coarse"))
+        extra = {} if given["valid_range"] is None else {"valid_range": given["valid_range"]}
+        limits = {name: options.limits(value) for name, value in extra.items()}
+        scene = xstf.scene(fine, coarse, scale=given["scale"], classes=classes, **limits)
+    if given["min_seen"] is not None:
+        scene = xstf.find_observed(scene, least=given["min_seen"])
+    return scene
+
+
+def _files(given: dict[str, Any], kind: str) -> Any:
+    import xstf
+
+    own = given[f"{kind}_scale_factor"]
+    files = given[kind][0] if len(given[kind]) == 1 else list(given[kind])
+    return xstf.read_images(
+        files,
+        dates=given[f"{kind}_dates"],
+        bands=given["bands"],
+        scale_factor=given["scale_factor"] if own is None else own,
+        nodata=given["nodata"],
+    )

@@ -1,0 +1,110 @@
+"""What is compared: methods by label, the do-nothing predictions first, and what serves each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from xstf import method as methods_
+from xstf.method import Method
+from xstf.pairing import apart, group
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of a comparison: a method and the pairs that it is given."""
+
+    label: str
+    method: Method
+    pairs: Any = "auto"
+    both_sides: bool = False  # only dates that have a pair before and after
+
+    def pairs_of(
+        self, times: np.ndarray, usable: np.ndarray, target: int, gap: float = 0
+    ) -> tuple[int, ...]:
+        """Return the pairs that predict a date, or none where there are not enough.
+
+        Parameters
+        ----------
+        times, usable
+            (time,): the dates, and which of them have both images.
+        target
+            Position of the date.
+        gap
+            Days that lie at least between the date and its pairs.
+        """
+        far = apart(times, usable, target, gap)
+        others = times[far]
+        fewest = self.pairs if isinstance(self.pairs, int) else self.method.pairs[0]
+        if far.sum() < fewest:
+            return ()
+        if self.both_sides and not (
+            (others < times[target]).any() & (others > times[target]).any()
+        ):
+            return ()
+        return group(times, far, [target], self.method.pairs, self.pairs)[0].pairs
+
+
+def doing_nothing() -> list[Row]:
+    """Return the predictions that take no method: what every method must beat."""
+    build = methods_.build
+    return [
+        Row("unchanged", build("unchanged", {}), "nearest"),
+        Row("upsampled", build("upsampled", {}), "nearest"),
+        Row("interpolated", build("interpolated", {}), "auto", both_sides=True),
+        Row("add", build("add", {}), "nearest"),
+        Row("add, both sides", build("add", {}), "auto", both_sides=True),
+    ]
+
+
+def rows_of(methods: Any = None, pairs: Any = "auto") -> list[Row]:
+    """Return the do-nothing rows and then one for each method.
+
+    Parameters
+    ----------
+    methods
+        Names or instances; ``{label: name, instance or (name, parameters)}``; None: every method
+        there is.
+    pairs
+        ``"auto"``, ``"nearest"`` or a number, see `xstf.fuse`.
+
+    Raises
+    ------
+    ValueError
+        For an unknown method or parameter, a label twice, or pairs that name dates.
+    """
+    if isinstance(pairs, bool) or not (pairs in ("auto", "nearest") or isinstance(pairs, int)):
+        raise ValueError(
+            f'pairs={pairs!r} must be "auto", "nearest" or a number here: each date that is held '
+            "out has pairs of its own"
+        )
+    rows = doing_nothing()
+    known = {row.label for row in rows}
+    for label, method in _labelled(methods):
+        if methods is None and method.trivial:
+            continue
+        if label in known:
+            if method in [row.method for row in rows]:
+                continue  # asked for by name, and there already
+            raise ValueError(f"{label!r} is there twice; label them: {{'other name': method}}")
+        known.add(label)
+        rows.append(Row(label, method, pairs))
+    return rows
+
+
+def _labelled(methods: Any) -> Iterable[tuple[str, Method]]:
+    if methods is None:
+        methods = methods_.names()
+    if isinstance(methods, str | Method):
+        methods = [methods]
+    if isinstance(methods, Mapping):
+        items: Sequence[Any] = list(methods.items())
+    else:
+        items = [(m if isinstance(m, str) else None, m) for m in methods]
+    for label, given in items:
+        name, parameters = given if isinstance(given, tuple) else (given, {})
+        method = methods_.build(name, parameters)
+        yield label or method.label, method
