@@ -55,7 +55,7 @@ def test_fractions_are_shares_and_impure_where_unclassified():
     names[0, 0] = 0  # one of 16 pixels: the others stand for the cell
     names[4, :2] = 0  # two of 16: it tells about no class
     shares = np.zeros((3, 3, 2))
-    kernel.fractions(names, 4, shares)
+    kernel.fractions(names, 4, 9, shares)
     cells = names.reshape(3, 4, 2, 4)
     for c in range(3):
         expected = (cells == c + 1).mean(axis=(1, 3))

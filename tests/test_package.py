@@ -195,11 +195,20 @@ def test_nobody_reaches_up_to_the_door(name):
 
 @pytest.mark.parametrize("name", files("xstf.methods"))
 def test_a_file_of_methods_registers_its_own_name(name):
-    own = name.rsplit(".", 1)[1]
-    if own.startswith("_"):
+    file = name.rsplit(".", 1)[1]
+    if file.startswith("_"):
         return
-    from xstf.method import find
+    from xstf.method import find, names
+    from xstf.methods import SHARED
 
     importlib.import_module(name)
-    assert find(own).name == own
-    assert find(own).__module__ == name
+    for own in SHARED.get(file, (file,)):
+        assert own in names()
+        assert find(own).name == own
+        assert find(own).__module__ == name
+
+
+def test_naming_the_methods_imports_none_of_them():
+    loaded = run("import sys, xstf.method; xstf.method.names(); print(*sys.modules)")
+    assert "xstf.methods" in loaded
+    assert not [n for n in loaded if n.startswith("xstf.methods.") or n == "numba"]

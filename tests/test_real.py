@@ -146,6 +146,34 @@ def test_fsdaf_on_boreas_with_given_classes(boreas, gold):
     np.testing.assert_allclose(errors(fused, ds), [58.6, 86.5, 202.0], atol=0.1)
 
 
+@pytest.mark.parametrize(
+    ("method", "options", "flood", "season"),
+    [
+        ("sfsdaf", {}, [98.7, 134.8, 353.0], [58.1, 87.6, 226.8]),
+        ("vipstf", {}, [107.7, 146.7, 402.5], [57.4, 64.1, 186.3]),
+        ("ubdf", {}, [183.6, 260.8, 588.2], [78.9, 95.4, 352.5]),
+        ("stdfa", {}, [164.2, 217.3, 595.2], [64.3, 105.4, 229.2]),
+        ("strum", {}, [157.0, 210.2, 580.9], [63.0, 100.3, 208.9]),
+        ("strum", {"rule": "paper"}, [150.7, 202.1, 565.4], [63.5, 100.3, 212.4]),
+        ("fsdaf", {"spatial": "cubic"}, [103.7, 140.7, 380.4], [58.9, 86.8, 203.8]),
+    ],
+)
+def test_methods_of_classes_and_virtual_pairs(lgc, boreas, method, options, flood, season):
+    ds, _ = lgc
+    found = errors(ds.stf.fuse(method, dates="2004-12-28", **options), ds)
+    assert (found <= 1.01 * np.array(flood)).all(), found
+    ds = xstf.scene(*boreas, scale=16)
+    found = errors(ds.stf.fuse(method, **FROM_MAY, **options), ds)
+    assert (found <= 1.01 * np.array(season)).all(), found
+
+
+def test_a_virtual_pair_of_both_sides_beats_their_mean(boreas):
+    ds = xstf.scene(*boreas, scale=16)
+    virtual, mean = (errors(ds.stf.fuse(m, dates="2001-07-11"), ds) for m in ("vipstf", "add"))
+    assert (virtual < mean).all()
+    assert (virtual <= 1.01 * np.array([40.8, 41.6, 109.9])).all(), virtual
+
+
 def test_saltonsea_reads_and_fuses_a_season(real_data):
     folder = real_data / "saltonsea"
     days = ["2020-10-17", "2020-11-10", "2020-11-11", "2020-11-12", "2020-12-06"]
@@ -158,3 +186,15 @@ def test_saltonsea_reads_and_fuses_a_season(real_data):
     off = fused - ds.fine.sel(time=fused.time)
     assert float(np.sqrt((off**2).mean())) < 0.0495
     assert "32611" in fused.spatial_ref.attrs["crs_wkt"]
+    for method, bound in (
+        ("ubdf", 0.0635),
+        ("stdfa", 0.0625),
+        ("strum", 0.0612),
+        ("vipstf", 0.054),
+    ):
+        fused = ds.stf.fuse(method, dates="2020-11-11", pairs=["2020-12-06"]).compute()
+        off = fused - ds.fine.sel(time=fused.time)
+        assert float(np.sqrt((off**2).mean())) < bound
+        assert not fused.isnull().any()
+    with pytest.raises(ValueError, match="sfsdaf cannot work on one band"):
+        ds.stf.fuse("sfsdaf", dates="2020-11-11")

@@ -272,7 +272,7 @@ def _wrap(array: Any, name: str, method: Method, parts: Parts, groups: list[Grou
             **{k: fine.attrs[k] for k in ("units", "long_name") if k in fine.attrs},
             "method": method.label,
             **({"scale": parts.grid.scale} if parts.grid.scale > 1 else {}),
-            **{f"parameter_{k}": v for k, v in method.parameters.items() if v is not None},
+            **{f"parameter_{k}": _plain(v) for k, v in method.parameters.items() if v is not None},
             "xstf_version": xstf.__version__,
         },
     )
@@ -285,6 +285,11 @@ def _wrap(array: Any, name: str, method: Method, parts: Parts, groups: list[Grou
     if MAPPING["fine"] in coords:
         fused.encoding["grid_mapping"] = MAPPING["fine"]
     return fused
+
+
+def _plain(value: Any) -> Any:
+    """Return a parameter as files can hold it: a method in the place of a word as text."""
+    return repr(value) if isinstance(value, Method) else value
 
 
 def _with_layers() -> list[str]:

@@ -212,7 +212,8 @@ class _Whole:
         self._feed, self._group, self._blocksize = feed, group, blocksize
         self._name, self._tasks, self._reading = name, tasks, reading
         self.shape, self.scale, self.unit = feed.grid.shape, feed.grid.scale, feed.grid.unit
-        self.dates, self.pairs = len(group.targets), len(group.pairs)
+        self.pairs, self.dates = len(group.pairs), len(group.targets)
+        self.bands = feed.fine.shape[1]
         self.valid_range = feed.valid_range
         self.has = frozenset(feed.planes)
 

@@ -65,8 +65,9 @@ class Whole(Protocol):
     shape: tuple[int, int]  # fine pixels
     scale: int
     unit: int  # side of a summary square in fine pixels
-    dates: int
+    bands: int
     pairs: int
+    dates: int
     valid_range: tuple[float, float] | None
     has: frozenset[str]  # names of the scene's own planes, such as "classes"
 
@@ -198,7 +199,8 @@ def _places() -> dict[str, Callable[[], Any]]:
         places[plugin.name] = plugin.load
     ours = (m for m in pkgutil.iter_modules(xstf.methods.__path__) if not m.name.startswith("_"))
     for module in ours:
-        places[module.name] = partial(importlib.import_module, f"xstf.methods.{module.name}")
+        for name in xstf.methods.SHARED.get(module.name, (module.name,)):
+            places[name] = partial(importlib.import_module, f"xstf.methods.{module.name}")
     return places
 
 

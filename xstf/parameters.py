@@ -18,6 +18,7 @@ def param(
     le: float | None = None,
     odd: bool = False,
     choices: tuple[Any, ...] | None = None,
+    also: type | None = None,
     none: bool = False,
     unit: str = "",
     source: str = "",
@@ -36,6 +37,8 @@ def param(
         The number must be odd.
     choices
         The only values allowed.
+    also
+        Beside the choices, an instance of this class.
     none
         Whether None is allowed too.
     unit
@@ -43,7 +46,8 @@ def param(
     source
         Paper and equation, or the program it comes from.
     """
-    rule = {"ge": ge, "gt": gt, "le": le, "odd": odd, "choices": choices, "none": none}
+    bounds = {"ge": ge, "gt": gt, "le": le, "odd": odd}
+    rule = {**bounds, "choices": choices, "also": also, "none": none}
     return field(default=default, metadata={"doc": doc, "unit": unit, "source": source, **rule})
 
 
@@ -52,6 +56,8 @@ def rule_of(f: dataclasses.Field[Any]) -> str:
     m, kind = f.metadata, _kind(f)
     if m["choices"]:
         words = "one of " + ", ".join(repr(c) for c in m["choices"])
+        if m["also"]:
+            words += f", or an instance of {m['also'].__name__}"
     elif kind in ("bool", "str"):
         words = "True or False" if kind == "bool" else "a text"
     else:
@@ -96,6 +102,8 @@ def _obeys(value: Any, f: dataclasses.Field[Any]) -> bool:
     m, kind = f.metadata, _kind(f)
     if value is None:
         return bool(m["none"]) or None in (m["choices"] or ())
+    if m["also"] and isinstance(value, m["also"]):
+        return True
     if m["choices"]:
         return any(value is c or (isinstance(value, str) and value == c) for c in m["choices"])
     if kind in ("bool", "str"):

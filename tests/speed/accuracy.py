@@ -47,6 +47,13 @@ def rows_of_boreas(folder):
         ("starfm", native, "starfm", may),
         ("starfm, both sides", native, "starfm", {}),
         ("fsdaf", native, "fsdaf", may),
+        ("sfsdaf", native, "sfsdaf", may),
+        ("ubdf", native, "ubdf", may),
+        ("stdfa", native, "stdfa", may),
+        ("strum", native, "strum", may),
+        ("strum, paper", native, "strum", {**may, "rule": "paper"}),
+        ("vipstf", native, "vipstf", may),
+        ("vipstf, both sides", native, "vipstf", {}),
     ):
         yield name, ds, ds.stf.fuse(method, dates=date, **options)
 
@@ -61,6 +68,13 @@ def rows_of_lgc(folder):
         ("fsdaf", ds, "fsdaf", {}),
         ("fsdaf, 100 pure cells", ds, "fsdaf", {"num_pure": 100}),
         ("the same, shipped classes", named, "fsdaf", {"num_pure": 100}),
+        ("fsdaf, cubic", ds, "fsdaf", {"spatial": "cubic"}),
+        ("sfsdaf", ds, "sfsdaf", {}),
+        ("ubdf", ds, "ubdf", {}),
+        ("stdfa", ds, "stdfa", {}),
+        ("strum", ds, "strum", {}),
+        ("strum, paper", ds, "strum", {"rule": "paper"}),
+        ("vipstf", ds, "vipstf", {}),
     ):
         yield name, ds, scene.stf.fuse(method, dates="2004-12-28", **options)
 

@@ -22,6 +22,12 @@ CASES = {
     "starfm 4 classes": {"window": 51, "classes": 4},
     "starfm paper": {"window": 51, "rule": "paper"},
     "fsdaf": {"window": 41},
+    "sfsdaf": {},
+    "ubdf": {},
+    "stdfa": {},
+    "strum": {},
+    "vipstf": {"window": 65},
+    "vipstf one search": {"window": 65, "search": "pairs"},
 }
 
 

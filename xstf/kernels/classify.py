@@ -147,7 +147,7 @@ def classify(image, centres, names):
 
 
 @njit(nogil=True, cache=True)
-def fractions(names, cell, out):
+def fractions(names, cell, tenths, out):
     """Write the share of each class in each cell.
 
     Parameters
@@ -156,9 +156,10 @@ def fractions(names, cell, out):
         (y, x) classes, whole cells.
     cell
         Side of a cell in pixels.
+    tenths
+        How many tenths of a cell must be classified; else it keeps zeros, and tells of no class.
     out
-        (class, rows, columns) float64, zeros: filled. Shares are of the classified pixels; a cell
-        where more than a tenth is unclassified keeps zeros, so that it tells about no class.
+        (class, rows, columns) float64, zeros: filled. Shares are of the classified pixels.
     """
     for i in range(out.shape[1]):
         for j in range(out.shape[2]):
@@ -169,7 +170,7 @@ def fractions(names, cell, out):
                         out[names[y, x] - 1, i, j] += 1
                         seen += 1
             for c in range(out.shape[0]):
-                out[c, i, j] = out[c, i, j] / seen if 10 * seen >= 9 * cell * cell else 0.0
+                out[c, i, j] = out[c, i, j] / seen if 10 * seen >= tenths * cell * cell else 0.0
 
 
 @njit(nogil=True, cache=True)

@@ -10,8 +10,16 @@ CAP = 10.0  # no pixel takes more than ten times the mean share
 
 
 @njit(nogil=True, cache=True)
-def distribute(fine, names, homogeneity, gain, spatial, step, lows, highs, cell, out):
-    """Write the change of each pixel: that of its class, plus its share of the cell's residual.
+def foretold(gain, name, b, y, x):
+    """Return the change of a pixel before the residual: that of its class, or its own."""
+    if gain.ndim == 2:
+        return gain[b, name - 1]
+    return np.float64(gain[b, y, x])
+
+
+@njit(nogil=True, cache=True)
+def distribute(fine, names, homogeneity, gain, spatial, step, lows, highs, cell, out, free=None):
+    """Write the change of each pixel: what was foretold, plus its share of the cell's residual.
 
     Parameters
     ----------
@@ -20,7 +28,7 @@ def distribute(fine, names, homogeneity, gain, spatial, step, lows, highs, cell,
     names, homogeneity
         (y, x) class, 0 where none, and the share of its neighbours that have it.
     gain
-        (band, class): change of each class.
+        (band, class) float64: change of each class; or (band, y, x) float32, that of each pixel.
     spatial
         (band, y, x): the coarse image of the target date at fine pixels.
     step
@@ -31,6 +39,9 @@ def distribute(fine, names, homogeneity, gain, spatial, step, lows, highs, cell,
         Side of a cell in pixels.
     out
         (band, y, x) float32: filled; NaN where the pixel has no class or the cell no change.
+    free
+        None or 1, fixed when compiled. With 1, shares are neither zero where the spatial
+        prediction departs to the other side, nor bounded [released SFSDAF program].
     """
     weight = np.empty(cell * cell, np.float64)
     bands, rows, columns = step.shape
@@ -44,16 +55,17 @@ def distribute(fine, names, homogeneity, gain, spatial, step, lows, highs, cell,
                     for x in range(x0, x1):
                         if names[y, x] > 0:
                             count += 1
-                            explained += gain[b, names[y, x] - 1]
+                            explained += foretold(gain, names[y, x], b, y, x)
                 left = np.float64(step[b, i, j]) - explained / max(count, 1)
                 total = 0.0
                 n = 0
                 for y in range(y0, y1):
                     for x in range(x0, x1):
                         if names[y, x] > 0:
-                            moved = fine[b, y, x] + gain[b, names[y, x] - 1]
+                            moved = fine[b, y, x] + foretold(gain, names[y, x], b, y, x)
                             apart = np.float64(spatial[b, y, x]) - moved
-                            if (left <= 0 and apart > 0) or (left > 0 and apart < 0):
+                            against = (left <= 0 and apart > 0) or (left > 0 and apart < 0)
+                            if free is None and against:
                                 apart = 0.0
                             alone = np.float64(homogeneity[y, x])
                             weight[n] = abs(apart) * alone + abs(left) * (1 - alone) + TINY
@@ -63,7 +75,7 @@ def distribute(fine, names, homogeneity, gain, spatial, step, lows, highs, cell,
                 total = 0.0
                 for k in range(n):
                     weight[k] = weight[k] / mean
-                    if weight[k] > CAP:
+                    if free is None and weight[k] > CAP:
                         weight[k] = 1.0
                     total += weight[k]
                 mean = total / max(n, 1)
@@ -72,7 +84,8 @@ def distribute(fine, names, homogeneity, gain, spatial, step, lows, highs, cell,
                     for x in range(x0, x1):
                         if names[y, x] > 0:
                             own = np.float64(fine[b, y, x])
-                            change = gain[b, names[y, x] - 1] + left * (weight[n] / mean)
+                            change = foretold(gain, names[y, x], b, y, x)
+                            change += left * (weight[n] / mean)
                             out[b, y, x] = min(max(own + change, lows[b]), highs[b]) - own
                             n += 1
                         else:

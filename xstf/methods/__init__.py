@@ -1,1 +1,3 @@
-"""The fusion methods: one file, one method."""
+"""One file for each method, named like it; those that differ in a few lines share one."""
+
+SHARED = {"unmix": ("ubdf", "stdfa", "strum")}  # file: the methods that it registers

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from xstf.method import Block, Statistics, Whole
+from xstf.method import Block, Method, Statistics, Whole, param
 
 SAMPLE = 1 << 18  # pixels that classes and outlier limits are found from, on an even lattice
 NOISE = 1e-4  # share of the pixels at either end that is no measurement
@@ -25,6 +25,60 @@ class IsodataRules:
     split: float | None
     merge: float | None
     small: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Classified(Method):
+    """What methods on classes of the fine image share: a class map, or what ISODATA is told."""
+
+    takes = ("classes",)
+    cells = True
+    min_classes: int = param(
+        4, ge=1, le=255, doc="fewest classes that ISODATA may end with", source="program"
+    )
+    max_classes: int = param(
+        6, ge=1, le=255, doc="most classes that ISODATA may end with", source="program"
+    )
+    split: float | None = param(
+        None,
+        gt=0,
+        none=True,
+        unit="as the scene",
+        doc="standard deviation that splits a class; None: 5 % of the range",
+        source="program: 500 / 10000",
+    )
+    merge: float | None = param(
+        None,
+        gt=0,
+        none=True,
+        unit="as the scene",
+        doc="distance that merges classes; None: 5 % of the range",
+        source="program: 500 / 10000",
+    )
+    small: int = param(
+        200, ge=1, unit="fine pixels", doc="a class with fewer pixels is dropped", source="program"
+    )
+    cell: int | None = param(
+        None,
+        ge=2,
+        none=True,
+        unit="fine pixels",
+        doc="side of a coarse cell; for scenes with coarse images on the fine grid",
+    )
+
+    def __post_init__(self) -> None:
+        """Check the parameters, also against each other."""
+        super().__post_init__()
+        if self.min_classes > self.max_classes:
+            raise ValueError(
+                f"min_classes={self.min_classes} is above max_classes={self.max_classes}; raise "
+                "max_classes too"
+            )
+
+    @property
+    def rules(self) -> IsodataRules:
+        """What ISODATA is told."""
+        return IsodataRules(self.min_classes, self.max_classes, self.split, self.merge, self.small)
 
 
 @dataclass(frozen=True)
@@ -65,9 +119,8 @@ def defer_model(scene: Whole, rules: IsodataRules) -> Any:
     rules
         For ISODATA.
     """
-    stride = max(1, int(np.ceil(np.sqrt(scene.shape[0] * scene.shape[1] / SAMPLE))))
     labels = scene.each(labels_seen) if "classes" in scene.has else None
-    sample = scene.each(lattice, stride)
+    sample = scene.each(lattice, stride_of(scene))
     return scene.once(find_model, sample, scene.statistics, labels, scene.valid_range, rules)
 
 
@@ -131,10 +184,25 @@ def find_model(
     return Model(centres, None, len(centres), np.array(ends), deviation)
 
 
-def lattice(b: Block, stride: int) -> np.ndarray:
-    """Return every `stride`-th fine pixel, counted from the scene's corner, (band, y, x)."""
+def stride_of(scene: Whole) -> int:
+    """Return the distance of the pixels on the even lattice that samples are taken from."""
+    return max(1, int(np.ceil(np.sqrt(scene.shape[0] * scene.shape[1] / SAMPLE))))
+
+
+def lattice(b: Block, stride: int, image: np.ndarray | None = None) -> np.ndarray:
+    """Return every `stride`-th pixel (..., y, x), counted from the scene's corner.
+
+    Parameters
+    ----------
+    b
+        The block.
+    stride
+        From `stride_of`.
+    image
+        (..., y, x) of the block; the fine image of the pair where it is left out.
+    """
     y, x = (-start % stride for start in b.place)
-    return b.fine[0][:, y::stride, x::stride]
+    return (b.fine[0] if image is None else image)[..., y::stride, x::stride]
 
 
 def labels_seen(b: Block) -> np.ndarray:
@@ -149,7 +217,7 @@ def survey(b: Block, model: Model) -> dict[str, np.ndarray]:
     names = model.classify(b)
     fine = model.ordinary(b.fine[0])
     shares = np.zeros((model.classes, names.shape[0] // b.scale, names.shape[1] // b.scale))
-    fractions(names, b.scale, shares)
+    fractions(names, b.scale, 9, shares)
     low = np.full((model.classes, len(fine), 1, 1), np.inf)
     high = -low
     for name in range(model.classes):

@@ -8,15 +8,14 @@ from typing import Any
 import numpy as np
 
 from xstf.method import Block, Method, Prepared, Whole, param, register
-from xstf.methods._classes import FEW, IsodataRules, class_changes, defer_model, survey
+from xstf.methods._classes import FEW, Classified, class_changes, defer_model, survey
 from xstf.methods._shared import around
-
-SPLINE = 8  # cells around a pixel that make its spline value
+from xstf.methods._spatial import BUILT_IN, halo_of, part, prepare_both
 
 
 @register("fsdaf")
 @dataclass(frozen=True, kw_only=True)
-class Fsdaf(Method):
+class Fsdaf(Classified):
     """Class changes from unmixed coarse change, its residual spread within cells [Zhu 2016].
 
     The fine image is classified; the change of each class is the bounded least-squares solution
@@ -30,6 +29,13 @@ class Fsdaf(Method):
     A pixel is missing where its fine value is, or where none of its alike neighbours lies in a
     cell with coarse data on both dates.
 
+    The spatial prediction (`spatial`) only decides which pixels of a cell take more of its
+    residual. It is a slot: any `xstf.method.Method` whose block returns the target made fine,
+    ``{"fused": (date, band, y, x)}``, fits there, such as a network that super-resolves the
+    coarse image. It declares its own `halo` and `reach`, prepares its own numbers and coarse
+    planes, and is given a block that is cut accordingly; its ``b.inner`` is what FSDAF wants to
+    know. Like any method it is a frozen dataclass, so that it pickles, hashes and tokenises.
+
     References
     ----------
     Zhu, X., Helmer, E., Gao, F., Liu, D., Chen, J., Lefsky, M. (2016). A flexible spatiotemporal
@@ -39,8 +45,6 @@ class Fsdaf(Method):
 
     layers = ("fused", "similar")
     unchanged = "texture"
-    takes = ("classes",)
-    cells = True
     window: int = param(
         41,
         ge=3,
@@ -53,11 +57,12 @@ class Fsdaf(Method):
     num_similar: int = param(
         20, ge=1, doc="alike neighbours, the pixel itself among them", source="eq 21, program"
     )
-    min_classes: int = param(
-        4, ge=1, le=255, doc="fewest classes that ISODATA may end with", source="program"
-    )
-    max_classes: int = param(
-        6, ge=1, le=255, doc="most classes that ISODATA may end with", source="program"
+    spatial: str | Method = param(
+        "tps",
+        choices=("tps", "cubic"),
+        also=Method,
+        doc="spatial prediction: thin-plate spline, cubic convolution, or a method that makes it",
+        source="eq 10-13",
     )
     num_pure: int | None = param(
         None,
@@ -66,46 +71,30 @@ class Fsdaf(Method):
         doc="purest cells used for each class; None: 100, but at most 2.8 % of the cells",
         source="program: 100",
     )
-    split: float | None = param(
-        None,
-        gt=0,
-        none=True,
-        unit="as the scene",
-        doc="standard deviation that splits a class; None: 5 % of the range",
-        source="program: 500 / 10000",
-    )
-    merge: float | None = param(
-        None,
-        gt=0,
-        none=True,
-        unit="as the scene",
-        doc="distance that merges classes; None: 5 % of the range",
-        source="program: 500 / 10000",
-    )
-    small: int = param(
-        200, ge=1, unit="fine pixels", doc="a class with fewer pixels is dropped", source="program"
-    )
-    cell: int | None = param(
-        None,
-        ge=2,
-        none=True,
-        unit="fine pixels",
-        doc="side of a coarse cell; for scenes with coarse images on the fine grid",
-    )
 
     def __post_init__(self) -> None:
         """Check the parameters, also against each other."""
         super().__post_init__()
-        if self.min_classes > self.max_classes:
+        if 1 not in self.interpolation.pairs:
             raise ValueError(
-                f"min_classes={self.min_classes} is above max_classes={self.max_classes}; raise "
-                "max_classes too"
+                f"spatial={self.spatial!r} is no spatial prediction for {self.label}: it needs "
+                f"{self.interpolation.pairs[0]} pairs, and there is one"
             )
+
+    @property
+    def interpolation(self) -> Method:
+        """The method that makes the spatial prediction."""
+        return BUILT_IN[self.spatial] if isinstance(self.spatial, str) else self.spatial
 
     def halo(self, scale: int) -> int:
         """Half the window in whole cells, whose pixels look half a window further."""
         half = self.window // 2
-        return -(-half // scale) * scale + half
+        return -(-half // scale) * scale + half + halo_of(self.interpolation, scale)
+
+    @property
+    def reach(self) -> int:
+        """Coarse cells that the spatial prediction reads beyond."""
+        return self.interpolation.reach
 
     @property
     def window_size(self) -> int:
@@ -113,41 +102,42 @@ class Fsdaf(Method):
         return self.window
 
     def prepare(self, scene: Whole) -> Prepared:
-        """Find classes, their changes on each date, limits, and the coarse images continued."""
-        from xstf.kernels.spline import continuation, extend
-
+        """Find classes, their changes on each date, and limits."""
         model = defer_model(scene, self.rules)
         found = scene.each(survey, model)
-        cells = scene.shape[0] // scene.scale, scene.shape[1] // scene.scale
-        ring = scene.once(continuation, cells, SPLINE)
-        targets = [scene.target(date) for date in range(scene.dates)]
-        return Prepared(
-            numbers=model,
-            dated=[
-                scene.once(self.find_changes, found, scene.coarse(0), target, scene.valid_range)
-                for target in targets
-            ],
-            planes={"spline": [scene.once(extend, target, ring, SPLINE) for target in targets]},
-            margin=SPLINE,
-        )
+        dated = [
+            scene.once(
+                self.find_changes, found, scene.coarse(0), scene.target(date), scene.valid_range
+            )
+            for date in range(scene.dates)
+        ]
+        return prepare_both(scene, Prepared(numbers=model, dated=dated), self.interpolation)
 
     def block(self, b: Block) -> dict[str, np.ndarray]:
         """Return the prediction of each date and how many alike neighbours it has."""
-        from xstf.kernels.nearest import most_alike, rings, spread
+        own, spatial = part(b, self.interpolation)
+        return self.smoothed(own, self.changed(own, spatial), self.window // 2)
 
-        change = self._change(b)
-        half = self.window // 2
-        far = rings(half)
-        fine = around(b.fine[0], b.halo, half, far.shape[1] - far.shape[0])
+    def smoothed(self, b: Block, change: np.ndarray, half: int) -> dict[str, np.ndarray]:
+        """Return the layers: each pixel takes the weighted change of its most alike neighbours.
+
+        Parameters
+        ----------
+        b
+            The block.
+        change
+            (date, band, y, x), with at least half a window around the block.
+        half
+            Half the window.
+        """
+        from xstf.kernels.nearest import spread
+
         rows, columns = b.inner
         size = (rows.stop - rows.start, columns.stop - columns.start)
-        offset = np.empty((*size, min(self.num_similar, self.window**2)), np.int32)
-        weight = np.empty(offset.shape, np.float32)
-        count = np.empty(size, np.int32)
-        alike = (2 * b.numbers.deviation / b.numbers.classes).astype(np.float32)
-        most_alike(fine, alike, FLOOR, far, offset, weight, count)
+        offset, weight, count = self.search(b, half)
         dates, bands = change.shape[:2]
-        near = around(change, b.halo, half).reshape(dates * bands, *fine.shape[1:2], -1)
+        halo = (change.shape[-1] - size[1]) // 2
+        near = around(change, halo, half).reshape(dates * bands, size[0] + 2 * half, -1)
         said = np.empty((*size, dates * bands), np.float32)
         spread(np.ascontiguousarray(near.transpose(1, 2, 0)), offset, weight, count, said)
         own = b.fine[0][:, rows, columns]
@@ -159,10 +149,26 @@ class Fsdaf(Method):
             "similar": np.broadcast_to(similar, fused.shape),
         }
 
-    @property
-    def rules(self) -> IsodataRules:
-        """What ISODATA is told."""
-        return IsodataRules(self.min_classes, self.max_classes, self.split, self.merge, self.small)
+    def search(self, b: Block, half: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return the most alike neighbours of each pixel, see `xstf.kernels.nearest.most_alike`.
+
+        Parameters
+        ----------
+        b
+            The block.
+        half
+            Half the window.
+        """
+        from xstf.kernels.nearest import most_alike, rings
+
+        far = rings(half)
+        fine = around(b.fine[0], b.halo, half, far.shape[1] - far.shape[0])
+        alike = (2 * b.numbers.deviation / b.numbers.classes).astype(np.float32)
+        size = tuple(part.stop - part.start for part in b.inner)
+        offset = np.empty((*size, min(self.num_similar, self.window**2)), np.int32)
+        weight, count = np.empty(offset.shape, np.float32), np.empty(size, np.int32)
+        most_alike(fine, alike, FLOOR, far, offset, weight, count)
+        return offset, weight, count
 
     def find_changes(
         self, found: dict[str, np.ndarray], pair: np.ndarray, target: np.ndarray, limits: Any
@@ -195,10 +201,17 @@ class Fsdaf(Method):
             lows, highs = np.maximum(lows, limits[0]), np.minimum(highs, limits[1])
         return Changes(gain, lows.astype(float), highs.astype(float))
 
-    def _change(self, b: Block) -> np.ndarray:
-        """Return the change of each pixel of the block and halo, (date, band, y, x)."""
+    def changed(self, b: Block, spatial: np.ndarray) -> np.ndarray:
+        """Return the change of each pixel of the block and halo, (date, band, y, x).
+
+        Parameters
+        ----------
+        b
+            The block.
+        spatial
+            (date, band, y, x): the spatial prediction.
+        """
         from xstf.kernels.classify import homogeneity
-        from xstf.kernels.resample import upsample
         from xstf.kernels.residual import distribute
 
         fine = b.numbers.ordinary(b.fine[0])
@@ -208,9 +221,8 @@ class Fsdaf(Method):
         step = b.target - b.coarse[0]
         change = np.empty((len(b.target), *fine.shape), np.float32)
         for date, found in enumerate(b.dated):
-            spatial = upsample(b.made["spline"][date], "tps", b.scale)
             distribute(
-                fine, names, alone, found.gain, spatial, step[date], found.lows, found.highs,
+                fine, names, alone, found.gain, spatial[date], step[date], found.lows, found.highs,
                 b.scale, change[date],
             )  # fmt: skip
         return change

@@ -1,0 +1,151 @@
+"""Pixels and cells as mixtures of classes: their shares, and what a change of them changes."""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+from xstf.kernels.minimum import mixture_minimum
+
+TINY = 1e-12  # keeps the share of a pixel that is its class's mean finite
+RIDGE = 1e-8  # share of the system that draws to the shares before, where bands cannot tell
+
+
+@njit(nogil=True, cache=True)
+def soft_classes(image, mean, inverse, out):
+    """Write how far each pixel is of each class: by 1 / squared Mahalanobis distance.
+
+    Parameters
+    ----------
+    image
+        (band, y, x).
+    mean, inverse
+        (class, band) and (class, band, band): of the classes' values, and of their covariance; NaN
+        for a class without pixels, which has no share.
+    out
+        (class, y, x) float32: filled, together 1; NaN where a band is missing.
+    """
+    classes, bands = mean.shape
+    share = np.empty(classes)
+    gap = np.empty(bands)
+    for y in range(image.shape[1]):
+        for x in range(image.shape[2]):
+            total = 0.0
+            missing = False
+            for b in range(bands):
+                missing |= np.isnan(image[b, y, x])
+            for c in range(classes):
+                for b in range(bands):
+                    gap[b] = np.float64(image[b, y, x]) - mean[c, b]
+                apart = 0.0
+                for b in range(bands):
+                    for d in range(bands):
+                        apart += gap[b] * inverse[c, b, d] * gap[d]
+                share[c] = 0.0 if np.isnan(apart) else 1 / (apart + TINY)
+                total += share[c]
+            for c in range(classes):
+                out[c, y, x] = np.nan if missing else share[c] / total
+
+
+@njit(nogil=True, cache=True)
+def mean_shares(soft, names, cell, out, seen):
+    """Write the mean share of each class in each cell, over the pixels that have a class.
+
+    Parameters
+    ----------
+    soft
+        (class, y, x), whole cells.
+    names
+        (y, x): 0 where a pixel has no class.
+    cell
+        Side of a cell in pixels.
+    out
+        (class, rows, columns) float64: filled; NaN where fewer than half of the pixels have one.
+    seen
+        (rows, columns) float64: filled with the share of the pixels that have a class.
+    """
+    for i in range(out.shape[1]):
+        for j in range(out.shape[2]):
+            for c in range(out.shape[0]):
+                total = 0.0
+                count = 0
+                for y in range(i * cell, (i + 1) * cell):
+                    for x in range(j * cell, (j + 1) * cell):
+                        if names[y, x] > 0:
+                            total += np.float64(soft[c, y, x])
+                            count += 1
+                out[c, i, j] = total / count if 2 * count >= cell * cell else np.nan
+                seen[i, j] = count / (cell * cell)
+
+
+@njit(nogil=True, cache=True)
+def new_shares(ends, cells, before, out):
+    """Write the shares of classes that explain each cell best: none below zero, together one.
+
+    Parameters
+    ----------
+    ends
+        (band, class): values of the classes.
+    cells
+        (band, rows, columns): what is explained.
+    before
+        (class, rows, columns): where the bands cannot tell, the nearest to these are taken.
+    out
+        (class, rows, columns) float64: filled; NaN where a cell or its shares before are missing.
+    """
+    bands, classes = ends.shape
+    system = np.zeros((classes, classes))
+    for p in range(classes):
+        for q in range(classes):
+            for b in range(bands):
+                system[p, q] += ends[b, p] * ends[b, q]
+    ridge = RIDGE * max(np.trace(system), 1e-12)
+    for p in range(classes):
+        system[p, p] += ridge
+    side = np.empty(classes)
+    for i in range(out.shape[1]):
+        for j in range(out.shape[2]):
+            missing = False
+            for p in range(classes):
+                side[p] = ridge * before[p, i, j]
+                for b in range(bands):
+                    side[p] += ends[b, p] * np.float64(cells[b, i, j])
+                missing |= np.isnan(side[p])
+            if missing:
+                out[:, i, j] = np.nan
+            else:
+                out[:, i, j] = mixture_minimum(system, side)
+
+
+@njit(nogil=True, cache=True)
+def change_of_mixture(soft, step, start, end, out):
+    """Write what classes and shares that change make of each pixel.
+
+    Parameters
+    ----------
+    soft
+        (class, y, x) shares before.
+    step
+        (class, y, x) their change; NaN is none.
+    start, end
+        (band, class): values of the classes before and after.
+    out
+        (band, y, x) float32: filled; NaN where there is no share before.
+    """
+    bands, classes = start.shape
+    after = np.empty(classes)
+    for y in range(out.shape[1]):
+        for x in range(out.shape[2]):
+            total = 0.0
+            for c in range(classes):
+                before = np.float64(soft[c, y, x])
+                move = np.float64(step[c, y, x])
+                after[c] = min(max(before + (0.0 if np.isnan(move) else move), 0.0), 1.0)
+                total += after[c]
+            for b in range(bands):
+                change = 0.0
+                for c in range(classes):
+                    change += end[b, c] * (after[c] / total) - start[b, c] * np.float64(
+                        soft[c, y, x]
+                    )
+                out[b, y, x] = change
