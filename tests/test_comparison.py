@@ -247,6 +247,16 @@ def test_every_method_joins_by_existing(known):
     assert {n for n in names() if find(n).trivial} <= set(NOTHING)
 
 
+def test_a_method_that_the_scene_cannot_serve_is_left_out_unless_it_is_named(known):
+    one = known.isel(band=[0])
+    date = days(known)[1]
+    found = one.stf.compare(dates=date, **PLAIN)
+    assert "sfsdaf cannot work on one band" in found.left_out["sfsdaf"]
+    assert "fsdaf" in found["name"].values
+    with pytest.raises(ValueError, match="sfsdaf cannot work on one band"):
+        one.stf.compare("sfsdaf", dates=date, **PLAIN)
+
+
 def test_scenes_of_scale_1_leave_out_what_needs_cells(known):
     coarse = known.fine.copy(data=known.coarse.values.repeat(8, 2).repeat(8, 3))
     at = np.flatnonzero(known.fine_observed)

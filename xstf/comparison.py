@@ -16,7 +16,7 @@ from xstf.checks import Parts, take_apart, with_observed
 from xstf.rows import Row, rows_of
 from xstf.scenes import as_dataset
 from xstf.scoring import consistency, measure_rows
-from xstf.trials import Predictions, Trial, able, open_prediction, plan
+from xstf.trials import Predictions, Trial, able, open_prediction, plan, with_cells
 
 Tell = Callable[[int, int, str], None]
 
@@ -98,8 +98,8 @@ def compare(
     parts = with_observed(take_apart(as_dataset(data, fine, coarse)))
     if not gap >= 0:
         raise ValueError(f"gap={gap!r} is a number of days, 0 or more")
-    rows, left_out = able(rows_of(methods, pairs), parts, cell, strict=methods is not None)
-    trials = plan(rows, parts, dates, gap)
+    rows = with_cells(rows_of(methods, pairs), parts, cell)
+    trials, left_out = able(plan(rows, parts, dates, gap), parts, strict=methods is not None)
     options = {"metrics": metrics, "regions": regions}
     with tempfile.TemporaryDirectory() if folder is None else nullcontext(folder) as place:
         Path(place).mkdir(parents=True, exist_ok=True)
@@ -201,7 +201,7 @@ def _joined(
         joined[name].attrs = attrs[name] | _LABELS.get(str(name), {})
     trivial = {row.label: row.method.trivial for row in rows}
     unserved = {row.label: "it needs more pairs" for row in rows if row.label not in served}
-    joined.attrs = {"gap": gap, "left_out": left_out | unserved}
+    joined.attrs = {"gap": gap, "left_out": unserved | left_out}
     if parts.grid.scale > 1:
         joined.attrs["scale"] = parts.grid.scale
     if parts.valid_range is not None:

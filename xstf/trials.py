@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from xstf.api import fuse, on_cells
+from xstf.api import fuse
 from xstf.checks import Parts
 from xstf.fingerprint import fingerprints
 from xstf.method import Method
@@ -38,6 +38,12 @@ class Trial:
     def __str__(self) -> str:
         return f"{self.row.label} {self.day}"
 
+    def fuse(self, ds: xr.Dataset, method: Method) -> Any:
+        """Return the prediction by a method, lazily."""
+        times = ds["time"].values
+        target, pairs = times[self.target], times[list(self.pairs)]
+        return fuse(ds, method, dates=[target], pairs={target: pairs})
+
 
 @dataclass(frozen=True)
 class Note:
@@ -49,10 +55,8 @@ class Note:
     seconds: float
 
 
-def able(
-    rows: list[Row], parts: Parts, cell: int | None, strict: bool
-) -> tuple[list[Row], dict[str, str]]:
-    """Return the rows that the scene can serve, with the cells they need; and why not the others.
+def with_cells(rows: list[Row], parts: Parts, cell: int | None) -> list[Row]:
+    """Return the rows with the side of a cell, where methods need one that the scene lacks.
 
     Parameters
     ----------
@@ -61,23 +65,40 @@ def able(
     parts
         The scene.
     cell
-        Side of a coarse cell where the scene's scale is 1.
-    strict
-        Raise for the first row that the scene cannot serve.
+        Side of a coarse cell in fine pixels, or None.
     """
-    found, left_out = [], {}
-    for row in rows:
-        if row.method.cells and parts.grid.scale == 1 and cell is not None:
-            row = replace(row, method=replace(row.method, cell=cell))  # type: ignore[type-var]
+    if parts.grid.scale > 1 or cell is None:
+        return rows
+    return [
+        replace(row, method=replace(row.method, cell=cell))  # type: ignore[type-var]
+        if row.method.cells
+        else row
+        for row in rows
+    ]
+
+
+def able(trials: list[Trial], parts: Parts, strict: bool) -> tuple[list[Trial], dict[str, str]]:
+    """Return the trials of the methods that the scene can serve; and why not the others, by label.
+
+    Parameters
+    ----------
+    trials
+        All that are planned.
+    parts
+        The scene.
+    strict
+        Raise for the first method that the scene cannot serve.
+    """
+    left_out: dict[str, str] = {}
+    for label in dict.fromkeys(t.row.label for t in trials):
+        first = next(t for t in trials if t.row.label == label)
         try:
-            on_cells(row.method, parts)
+            first.fuse(parts.ds, first.row.method)
         except ValueError as error:
             if strict:
                 raise
-            left_out[row.label] = str(error)
-        else:
-            found.append(row)
-    return found, left_out
+            left_out[label] = str(error)
+    return [t for t in trials if t.row.label not in left_out], left_out
 
 
 def plan(rows: list[Row], parts: Parts, dates: Any, gap: float) -> list[Trial]:
@@ -144,19 +165,15 @@ class Predictions:
         if note.exists() and path.exists():
             return
         start = time.monotonic()
-        times = self.parts.times
-        target, pairs = times[trial.target], times[list(trial.pairs)]
-        scene, method = self._fitted(trial)
-        fused = fuse(scene, method, dates=[target], pairs={target: pairs})
+        fused = trial.fuse(*self._fitted(trial))
         bar = progress(fused.data.npartitions, what) if what else nullcontext()
         with bar, warnings.catch_warnings():
             warnings.filterwarnings("ignore", ".*missing", UserWarning)  # scores tell the share
             save(fused, path, overwrite=path.exists())
-        seconds = time.monotonic() - start
+        pairs = [text_of(self.parts.times[p]) for p in trial.pairs]
+        known = Note(trial.row.label, trial.day, pairs, time.monotonic() - start)
         partial = note.with_suffix(".partial")
-        partial.write_text(
-            json.dumps(vars(Note(trial.row.label, trial.day, [text_of(p) for p in pairs], seconds)))
-        )
+        partial.write_text(json.dumps(vars(known)))
         os.replace(partial, note)
 
     def open(self, trial: Trial) -> tuple[xr.DataArray, Note]:

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 import xstf
+from xstf.method import find, names
 from xstf.methods._classes import FEW, class_changes
 from xstf.report import table
 
@@ -22,9 +23,16 @@ def read(folder, kind, names, dates):
     return xstf.read_images(paths, dates=dates, bands=BANDS, scale_factor=1e-4).compute()
 
 
-def boreas(folder, scale):
+def boreas(folder, scale, mended=False):
+    """The scene as shipped, or with its coarse images moved by the 7 rows and 17 columns amiss."""
     dates, days = ["2001-05-24", "2001-07-11", "2001-08-12"], ["0524", "0711", "0812"]
-    images = (read(folder / "boreas", kind, days, dates) for kind in ("tm", "modis"))
+    images = [read(folder / "boreas", kind, days, dates) for kind in ("tm", "modis")]
+    if mended:
+        size = {"y": 384, "x": 368}  # what is left, in whole cells
+        images = [
+            image.isel({d: slice(start[d], start[d] + size[d]) for d in size}).drop_vars(size)
+            for image, start in zip(images, ({"y": 7, "x": 17}, {"y": 0, "x": 0}), strict=True)
+        ]
     return xstf.scene(*images, scale=scale)
 
 
@@ -54,8 +62,24 @@ def rows_of_boreas(folder):
         ("strum, paper", native, "strum", {**may, "rule": "paper"}),
         ("vipstf", native, "vipstf", may),
         ("vipstf, both sides", native, "vipstf", {}),
+        ("fitfc", native, "fitfc", may),
+        ("stnlffm", native, "stnlffm", may),
+        ("stnlffm, both sides", native, "stnlffm", {}),
+        ("hcm", native, "hcm", may),
     ):
         yield name, ds, ds.stf.fuse(method, dates=date, **options)
+
+
+def rows_of_mended(folder):
+    ds, date = boreas(folder, 16, mended=True), "2001-07-11"
+    may = {"pairs": ["2001-05-24"]}
+    yield "pair 05-24 unchanged", ds, ds.fine[:1].assign_coords(time=ds.time[1:2])
+    for name in names():
+        if not find(name).trivial or name == "add":
+            if 1 in find(name).pairs:
+                yield name, ds, ds.stf.fuse(name, dates=date, **may)
+            if 2 in find(name).pairs:
+                yield f"{name}, both sides", ds, ds.stf.fuse(name, dates=date)
 
 
 def rows_of_lgc(folder):
@@ -75,6 +99,9 @@ def rows_of_lgc(folder):
         ("strum", ds, "strum", {}),
         ("strum, paper", ds, "strum", {"rule": "paper"}),
         ("vipstf", ds, "vipstf", {}),
+        ("fitfc", ds, "fitfc", {}),
+        ("stnlffm", ds, "stnlffm", {}),
+        ("hcm", ds, "hcm", {}),
     ):
         yield name, ds, scene.stf.fuse(method, dates="2004-12-28", **options)
 
@@ -99,7 +126,11 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path)
     folder = parser.parse_args().folder
-    for title, rows in (("boreas", rows_of_boreas), ("lgc_flood", rows_of_lgc)):
+    for title, rows in (
+        ("boreas", rows_of_boreas),
+        ("boreas, its shift mended", rows_of_mended),
+        ("lgc_flood", rows_of_lgc),
+    ):
         scores = {
             name: xstf.score(image, ds.fine, scale=16).compute() for name, ds, image in rows(folder)
         }

@@ -28,6 +28,9 @@ CASES = {
     "strum": {},
     "vipstf": {"window": 65},
     "vipstf one search": {"window": 65, "search": "pairs"},
+    "fitfc": {},
+    "stnlffm": {},
+    "hcm": {},
 }
 
 
@@ -63,14 +66,38 @@ def measure(name, parameters, ds, runs):
     }
 
 
+def threads(name, parameters, ds, runs):
+    """Return CPU-seconds and wall time of two threads over those of one, the same blocks."""
+    method, side = name.split()[0], -(-max(ds.fine.shape[2:]) // 3)
+    lazy = ds.stf.fuse(method, dates=ds.time.values[1], blocksize=side, **parameters)
+    lazy.compute(scheduler="sync")
+    ratios = []
+    for _ in range(runs):
+        taken = []
+        for workers in (1, 2):
+            cpu, wall = time.process_time(), time.perf_counter()
+            lazy.compute(scheduler="threads", num_workers=workers)
+            taken.append((time.process_time() - cpu, time.perf_counter() - wall))
+        ratios.append([two / one for one, two in zip(*taken, strict=True)])
+    cpu, wall = np.median(ratios, axis=0)
+    return {"method": name, "cpu": float(cpu), "wall": float(wall)}
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--size", type=int, default=480)
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--only", nargs="*", default=list(CASES))
     parser.add_argument("--json")
+    parser.add_argument("--threads", action="store_true", help="compare two threads with one")
     options = parser.parse_args()
     ds = scene(options.size, 12)
+    if options.threads:
+        sys.stdout.write("two threads over one, nine blocks: CPU-seconds, wall time (medians)\n")
+        for name in options.only:
+            row = threads(name, CASES[name], ds, options.runs)
+            sys.stdout.write(f"{row['method']:<20} {row['cpu']:.2f} {row['wall']:.2f}\n")
+        return
     head = "CPU-s per megapixel-band (best, median), ten more dates over the first (best, median)"
     sys.stdout.write(head + "\n")
     rows = []
