@@ -27,18 +27,29 @@ FOUR = {
 }
 
 
-def test_the_gain_is_over_the_best_of_doing_nothing_on_each_date():
+def test_the_gain_is_over_the_best_way_of_doing_nothing():
     advice = xstf.recommend(compared(FOUR))
-    assert advice.name == "good"
+    assert (advice.name, advice.reference) == ("good", "b")
     gains = advice.gains.sel(name="good")
-    assert gains.gain.item() == pytest.approx(1 - np.exp(np.mean(np.log([0.5, 0.5, 0.55, 0.5]))))
+    logs = np.log(np.array(FOUR["good"]) / FOUR["b"]).mean(axis=1)
+    assert gains.gain.item() == pytest.approx(1 - np.exp(logs.mean()))
     assert (gains.dates.item(), gains.wins.item()) == (4, 4)
-    assert gains.spread.item() == pytest.approx(np.std(np.log([0.5, 0.5, 0.55, 0.5]), ddof=1))
-    assert advice.gains.gain.sel(name="a").item() == pytest.approx(1 - 2 ** (1 / 4))
-    assert "good suits this scene: its RMSE is 49% below" in str(advice)
+    assert gains.spread.item() == pytest.approx(logs.std(ddof=1))
+    assert advice.gains.gain.sel(name="b").item() == 0
+    assert advice.gains.gain.sel(name="a").item() < 0
+    assert "good suits this scene: its RMSE is 55% below that of b, the best of" in str(advice)
     assert "on 4 of 4 dates" in str(advice)
     assert "The evidence is thin" not in str(advice)
     assert "Not clearly worse" not in str(advice)
+
+
+def test_a_reference_that_needs_both_sides_has_a_stand_in():
+    nan = [np.nan, np.nan]
+    ends = {**FOUR, "b": [nan, [2, 4], [2, 4], nan]}
+    advice = xstf.recommend(compared(ends))
+    assert advice.reference == "b"
+    logs = np.log(np.array(FOUR["good"]) / [[4, 8], [2, 4], [2, 4], [4, 8]]).mean(axis=1)
+    assert advice.gains.gain.sel(name="good").item() == pytest.approx(1 - np.exp(logs.mean()))
 
 
 def test_no_method_is_recommended_that_does_not_beat_nothing():

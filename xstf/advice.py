@@ -19,15 +19,18 @@ class Advice:
     ----------
     name
         The recommended method, or do-nothing prediction.
+    reference
+        The do-nothing prediction that all are measured by: that of least error over all dates.
     gains
-        Per method, dims (name): ``gain``, the share by which its error is below that of the best
-        do-nothing prediction of each date (geometric mean over dates and bands); ``spread`` of
-        that over the dates; ``dates`` predicted; and ``wins``, those on which it was better.
+        Per method, dims (name): ``gain``, the share by which its error is below the reference's
+        (geometric mean over dates and bands); ``spread`` of that over the dates; ``dates``
+        predicted; and ``wins``, those on which it was better.
     text
         Sentences.
     """
 
     name: str
+    reference: str
     gains: xr.Dataset
     text: str
 
@@ -38,8 +41,10 @@ class Advice:
 def recommend(compared: xr.Dataset, metric: str = "rmse") -> Advice:
     """Return which method suits a scene, by how it predicted the images that were held out.
 
-    The error of each method is divided by that of the best do-nothing prediction of the date, so
-    that no date of large change outweighs the others; bands enter by their logarithm, likewise.
+    The error of each method is divided, date by date, by that of the do-nothing prediction which is
+    best over all dates, so that no date of large change outweighs the others; bands enter by their
+    logarithm, likewise. Where that prediction lacks a pair on one side, the best that needs none
+    stands in.
 
     Parameters
     ----------
@@ -70,7 +75,8 @@ def recommend(compared: xr.Dataset, metric: str = "rmse") -> Advice:
         )
     error: xr.DataArray = xr.ufuncs.log(compared[metric].where(compared[metric] > 0))
     error = error.mean([dim for dim in error.dims if dim not in ("name", "time")])
-    by_date = error - error.sel(name=compared["trivial"].values).min("name")
+    reference, least = _reference(error.sel(name=compared["trivial"].values))
+    by_date = error - least
     served = by_date.notnull().sum("time")
     gains = xr.Dataset(
         {
@@ -82,25 +88,41 @@ def recommend(compared: xr.Dataset, metric: str = "rmse") -> Advice:
     )
     enough = gains["gain"].where(served > SHARE * by_date.sizes["time"])
     name = str(enough.idxmax("name").item())
-    return Advice(name, gains, _text(name, gains, by_date, metric.upper()))
+    text = _text(name, reference, gains, by_date, metric.upper())
+    return Advice(name, reference, gains, text)
 
 
-def _text(name: str, gains: xr.Dataset, by_date: xr.DataArray, metric: str) -> str:
+def _reference(nothing: xr.DataArray) -> tuple[str, xr.DataArray]:
+    """Return the do-nothing prediction of least error over all dates, and its error on each.
+
+    One that needs a pair on each side gives way, where it lacks one, to the best that does not.
+    """
+    whole = nothing.sel(name=nothing.notnull().all("time"))
+    spare = whole if whole.sizes["name"] else nothing
+    other = nothing.sel(name=spare.mean("time").idxmin("name"), drop=True)
+    filled = nothing.fillna(other)
+    name = str(filled.mean("time").idxmin("name").item())
+    return name, filled.sel(name=name, drop=True)
+
+
+def _text(name: str, reference: str, gains: xr.Dataset, by_date: xr.DataArray, metric: str) -> str:
     """Return the advice in words."""
     one, dates = gains.sel(name=name), by_date.sizes["time"]
     said = []
     if bool(one["trivial"]):
-        said.append(f"No method beats doing nothing here; of that, {name} is best by {metric}.")
+        said.append(
+            f"No method beats doing nothing here; of that, {reference} is best by {metric}."
+        )
         methods = gains["gain"].where(~gains["trivial"]).dropna("name")
         if methods.size:
             best = str(methods.idxmax("name").item())
             loss = -float(methods.sel(name=best))
-            said.append(f"The best method, {best}, is {loss:.0%} worse than doing nothing.")
+            said.append(f"The best method, {best}, is {loss:.0%} worse.")
     else:
         wins = f", and below it on {int(one['wins'])} of {int(one['dates'])} dates"
         said.append(
-            f"{name} suits this scene: its {metric} is {float(one['gain']):.0%} below that of the "
-            f"best do-nothing prediction of the date{wins if dates > 1 else ''}."
+            f"{name} suits this scene: its {metric} is {float(one['gain']):.0%} below that of "
+            f"{reference}, the best of doing nothing{wins if dates > 1 else ''}."
         )
     if np.isfinite(one["spread"]):
         said.append(f"From date to date this varies by {float(one['spread']):.0%} (one sigma).")
