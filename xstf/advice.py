@@ -107,25 +107,29 @@ def _reference(nothing: xr.DataArray) -> tuple[str, xr.DataArray]:
 
 def _text(name: str, reference: str, gains: xr.Dataset, by_date: xr.DataArray, metric: str) -> str:
     """Return the advice in words."""
-    one, dates = gains.sel(name=name), by_date.sizes["time"]
+    dates, spread = by_date.sizes["time"], float("nan")
     said = []
-    if bool(one["trivial"]):
+    if bool(gains["trivial"].sel(name=name)):
         said.append(
             f"No method beats doing nothing here; of that, {reference} is best by {metric}."
         )
         methods = gains["gain"].where(~gains["trivial"]).dropna("name")
         if methods.size:
-            best = str(methods.idxmax("name").item())
-            loss = -float(methods.sel(name=best))
-            said.append(f"The best method, {best}, is {loss:.0%} worse.")
+            best = gains.sel(name=methods.idxmax("name").item())
+            said.append(
+                f"The best method, {best['name'].item()}, is {-float(best.gain):.0%} worse."
+            )
+            spread = float(best["spread"])
     else:
+        one = gains.sel(name=name)
         wins = f", and below it on {int(one['wins'])} of {int(one['dates'])} dates"
         said.append(
             f"{name} suits this scene: its {metric} is {float(one['gain']):.0%} below that of "
             f"{reference}, the best of doing nothing{wins if dates > 1 else ''}."
         )
-    if np.isfinite(one["spread"]):
-        said.append(f"From date to date this varies by {float(one['spread']):.0%} (one sigma).")
+        spread = float(one["spread"])
+    if np.isfinite(spread):
+        said.append(f"From date to date this varies by {spread:.0%} (one sigma).")
     said += _rivals(name, by_date)
     if dates < FEW:
         days = " and ".join(np.datetime_as_string(by_date["time"].values, "D"))
