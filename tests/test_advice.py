@@ -82,6 +82,42 @@ def test_what_predicts_few_dates_is_not_recommended():
     assert advice.gains.dates.sel(name="rare").item() == 2
 
 
+def test_no_error_at_all_is_the_least_error():
+    perfect = {**FOUR, "best": [[0, 0], [0.9, 0.9], [0, 0], [0, 0]]}
+    assert xstf.recommend(compared(perfect)).name == "best"
+    still = {"a": [[0, 0]] * 4, "b": [[1, 1]] * 4, "good": [[0.1, 0.2]] * 4}
+    advice = xstf.recommend(compared(still))
+    assert (advice.name, advice.reference) == ("a", "a")
+    assert "No method beats doing nothing" in str(advice)
+
+
+def test_a_tie_is_no_win():
+    same = {"a": [[4, 8]] * 4, "b": [[5, 9]] * 4, "good": [[4, 8]] * 4}
+    advice = xstf.recommend(compared(same))
+    assert advice.name == "a"
+    assert "good, is as good" in str(advice)
+
+
+def test_where_nothing_predicts_enough_it_is_said():
+    nan = [np.nan, np.nan]
+    rare = {"a": [[4, 8]] * 4, "b": [[5, 9]] * 4, "good": [[1, 1], nan, nan, nan]}
+    assert "No method predicts more than half" in str(xstf.recommend(compared(rare)))
+
+
+def test_few_judged_pixels_are_a_doubt():
+    found = compared(FOUR)
+    found["judged"] = ("time", [1.0, 0.02, 1.0, 1.0])
+    assert "only 2% of the true pixels" in str(xstf.recommend(found))
+
+
+def test_without_doing_nothing_there_is_no_measure():
+    found = compared(FOUR)
+    with pytest.raises(ValueError, match="no row does nothing"):
+        xstf.recommend(found.drop_vars("trivial"))
+    with pytest.raises(ValueError, match="metric='seconds' is no error"):
+        xstf.recommend(found.assign(seconds=found.rmse), "seconds")
+
+
 def test_a_large_value_is_no_error():
     with pytest.raises(ValueError, match="metric='cc' is no error.*it has rmse"):
         xstf.recommend(compared(FOUR), "cc")

@@ -378,7 +378,7 @@ def test_score_prints_the_librarys_table(scene, truth, tiny, tmp_path):
 def test_score_leaves_out_dates_without_truth(scene, truth, tmp_path):
     run("fuse", scene, "-m", "add", "-o", tmp_path / "a.zarr", "--dates", f"{DAYS[0]},{DAYS[1]}")
     result = run("score", tmp_path / "a.zarr", scene)
-    assert f"left out, without a true pixel: {DAYS[1]}" in result.stderr
+    assert f"left out, without a true image: {DAYS[1]}" in result.stderr
     own, beside = result.stdout.split("\n\n")
     assert [line.split()[0] for line in own.splitlines()[2:]] == [DAYS[0]]
     for row in ("unchanged", "upsampled", "add"):  # what the scene says without a method
@@ -406,7 +406,7 @@ def test_score_of_files(scene, tiny, tmp_path):
 def test_score_refuses(scene, tmp_path):
     assert "no variable 'fused'" in run("score", scene, scene, code=1).stderr
     run("fuse", scene, "-m", "add", "-o", tmp_path / "a.zarr", "--dates", DAYS[1])
-    assert "nothing is scored" in run("score", tmp_path / "a.zarr", scene, code=1).stderr
+    assert "no date in common" in run("score", tmp_path / "a.zarr", scene, code=1).stderr
     stated = run("score", tmp_path / "a.zarr", scene, "--scale-factor", "1", code=1).stderr
     assert "knows its own scale factor" in stated
 

@@ -168,6 +168,25 @@ def test_likeness_weighs_bands_alike(scene):
     assert found[0, 2] == np.inf
 
 
+def test_images_that_share_few_cells_are_not_alike(scene):
+    ds = scene.copy(deep=True)
+    ds["coarse"].values[0] = np.nan
+    ds["coarse"].values[0, :, 3, 3] = ds["coarse"].values[3, :, 3, 3]  # one cell, the very same
+    found = ds.stf.fuse("fsdaf", pairs="similar", dates=ds.time.values[3], **SMALL)
+    assert found.pair_dates.item() != "2020-04-01"
+
+
+def test_equally_similar_images_go_by_time(scene):
+    ds = scene.copy(deep=True)
+    ds["coarse"][:] = ds.coarse[0]
+    found = ds.stf.fuse("fsdaf", pairs="similar", dates=ds.time.values[3], **SMALL)
+    assert found.pair_dates.item() == "2020-05-03"
+    flat = ds.copy(deep=True)
+    flat["coarse"][:] = np.float32(0.2)
+    found = flat.stf.fuse("fsdaf", pairs="similar", dates=ds.time.values[3], **SMALL)
+    assert found.pair_dates.item() == "2020-05-03"
+
+
 # filling
 
 
@@ -230,6 +249,19 @@ def test_other_layers_are_silent_where_pixels_were_seen(scene):
     ).compute()  # fmt: skip
     assert set(found.data_vars) >= {"fused", "filled", "similar"}
     np.testing.assert_array_equal(found.similar[0].isnull(), scene.fine[4].notnull())
+
+
+def test_digital_numbers_in_the_image_that_is_filled_are_refused(scene):
+    ds = scene.copy(deep=True)
+    ds["fine"].values[2, 0, 3, 3] = 5000
+    with pytest.raises(ValueError, match="digital numbers"):
+        ds.stf.fuse("add", fill=True, dates=ds.time.values[2], pairs=[ds.time.values[4]]).compute()
+
+
+def test_the_spread_is_silent_too_where_pixels_were_seen(scene):
+    found = scene.stf.fuse("add", fill=True, quality=True, dates=scene.time.values[2]).compute()
+    assert found.spread.isnull().all()
+    assert found.fused.attrs["keeps_observed"] == 1
 
 
 def test_what_no_pair_can_fill_stays_missing(scene):

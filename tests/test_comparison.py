@@ -107,7 +107,9 @@ def test_pairs_keep_the_gap(known):
                 gaps = [abs(np.datetime64(day) - time) for day in text.split()]
                 assert all(g >= np.timedelta64(least, "D") for g in gaps)
     assert (near.pair_dates != far.pair_dates).any()
-    with pytest.raises(ValueError, match="at least 1000 days away.*smaller gap"):
+    with pytest.raises(
+        ValueError, match="starfm cannot be compared: no date has enough pairs at least 1000"
+    ):
         known.stf.compare(STARFM, gap=1000)
 
 
@@ -207,6 +209,131 @@ def test_half_written_predictions_are_made_again(known, tmp_path):
     np.testing.assert_array_equal(again.rmse, found.rmse)
 
 
+@pytest.mark.parametrize("change", ["bands", "place", "source"])
+def test_what_a_prediction_carries_is_part_of_its_key(known, tmp_path, monkeypatch, change):
+    date = days(known)[1]
+    first = known.stf.compare(STARFM, dates=date, folder=tmp_path, **PLAIN)
+    if change == "bands":
+        known = known.assign_coords(band=["nir", "red"])
+    elif change == "place":
+        known = known.assign_coords(x=known.x + 30, x_coarse=known.x_coarse + 30)
+    else:
+        monkeypatch.setattr(trials, "source_of", lambda method: "another code")
+    again = known.stf.compare(STARFM, dates=date, folder=tmp_path, **PLAIN)
+    assert (again.kept != first.kept).all()
+    np.testing.assert_array_equal(again.rmse, first.rmse)
+
+
+def test_a_class_map_is_known_by_its_pixels(known, tmp_path):
+    names = xr.DataArray(np.ones((56, 56), np.int32), dims=("y", "x"))
+    names[:, 20:] = 2
+    ds = known.assign(classes=names.chunk(y=8))
+    date = days(known)[1]
+    first = ds.stf.compare(STARFM, dates=date, folder=tmp_path, **PLAIN)
+    same = known.assign(classes=names.chunk(x=5))
+    np.testing.assert_array_equal(
+        same.stf.compare(STARFM, dates=date, folder=tmp_path, **PLAIN).kept, first.kept
+    )
+    names = names.copy()
+    names[0, 0] = 2
+    other = known.assign(classes=names).stf.compare(STARFM, dates=date, folder=tmp_path, **PLAIN)
+    assert (other.kept != first.kept).all()
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"metrics": ["rmes"]}, "rmse"),
+        ({"metrics": ["ms_ssim"]}, "176"),
+        ({"regions": np.ones((3, 3), bool)}, "region"),
+        ({"cell": 7}, "cell=7 is no side of a coarse cell"),
+        ({"cell": 8.5}, "cell=8.5 is no side"),
+        ({"methods": []}, "methods is empty"),
+        ({"methods": ["hcm"], "pairs": 2}, 'combine="temporal" gives it several'),
+        ({"gap": "20"}, "gap='20' is a number of days"),
+        ({"pairs": 9}, "no date can be held out"),
+    ],
+)
+def test_what_does_not_fit_is_refused_before_any_prediction(known, options, said, monkeypatch):
+    monkeypatch.setattr(trials, "save", None)
+    with pytest.raises((ValueError, TypeError), match=said):
+        known.stf.compare(**{"methods": STARFM, **options} if "pairs" not in options or
+                          "methods" in options else options)  # fmt: skip
+
+
+def test_methods_that_cannot_use_so_many_pairs_are_left_out(known):
+    found = known.stf.compare(dates=days(known)[1], pairs=2, **PLAIN)
+    assert "fsdaf: " in found.left_out
+    assert "starfm" in found["name"].values
+
+
+def test_several_pairs_for_a_method_of_one(known):
+    methods = {"two": ("hcm", {"combine": "temporal"})}
+    found = known.stf.compare(methods, dates=days(known)[1], **PLAIN)
+    assert len(found.pair_dates.sel(name="two").item().split()) == 2
+
+
+def test_the_methods_own_cell_stays(known):
+    coarse = known.fine.copy(data=known.coarse.values.repeat(8, 2).repeat(8, 3))
+    at = np.flatnonzero(known.fine_observed)
+    shipped = xstf.scene(known.fine[at], coarse[at], scale=1)
+    methods = {f"c{c}": ("hcm", {"cell": c}) for c in (4, 8)} | {"none": "hcm"}
+    found = shipped.stf.compare(methods, dates=days(known)[1], cell=8, **PLAIN).rmse
+    np.testing.assert_array_equal(found.sel(name="c8"), found.sel(name="none"))
+    assert (found.sel(name="c4") != found.sel(name="c8")).any()
+
+
+def test_doing_nothing_may_be_compared_alone(known):
+    found = known.stf.compare({"linear": ("add", {"upsample": "linear"})}, **PLAIN)
+    assert found["name"].values.tolist() == [*NOTHING, "linear"]
+    assert known.stf.compare("add", **PLAIN)["name"].values.tolist() == NOTHING
+
+
+def test_dates_may_be_a_slice(known):
+    times = days(known)
+    found = known.stf.compare(STARFM, dates=slice(times[1], times[2]), **PLAIN)
+    np.testing.assert_array_equal(found.time, times[1:3])
+
+
+def test_a_held_out_image_that_is_empty_is_named(known):
+    date = days(known)[1]
+    known["fine"].loc[{"time": date}] = np.nan
+    with pytest.raises(ValueError, match="counts as observed, but its fine image holds nothing"):
+        known.stf.compare(STARFM, dates=date, **PLAIN)
+
+
+def test_a_scene_without_names_of_bands(known):
+    bare = known.drop_vars("band")
+    found = bare.stf.compare(STARFM, dates=days(known)[1], **PLAIN)
+    assert found.rmse.notnull().all()
+
+
+def test_a_comparison_is_a_file_like_any_other(known, tmp_path):
+    found = known.isel(band=[0]).stf.compare(dates=days(known)[1], **PLAIN)
+    found.to_netcdf(tmp_path / "a.nc")
+    read = xr.open_dataset(tmp_path / "a.nc")
+    np.testing.assert_array_equal(read.rmse, found.rmse)
+    assert read.attrs["left_out"] == found.left_out
+
+
+def test_a_tree_is_compared_like_a_scene(known):
+    tree = xr.DataTree.from_dict(
+        {
+            "/fine": known[["fine"]].isel(time=np.flatnonzero(known.fine_observed)),
+            "/coarse": known[["coarse"]].rename(y_coarse="y", x_coarse="x"),
+        }
+    )
+    date = days(known)[1]
+    found = tree.stf.compare(STARFM, dates=date, **PLAIN)
+    np.testing.assert_array_equal(found.rmse, known.stf.compare(STARFM, dates=date, **PLAIN).rmse)
+
+
+def test_the_page_needs_no_more_than_the_comparison(known, tmp_path):
+    found = known.stf.compare(STARFM, dates=days(known)[1], folder=tmp_path / "kept")
+    page = known.stf.report(found, tmp_path / "a.html", title="Here")
+    assert "<title>Here</title>" in page.read_text()
+
+
 def test_progress_is_told(known):
     said = []
     known.stf.compare(STARFM, dates=days(known)[1], progress=lambda *a: said.append(a), **PLAIN)
@@ -243,7 +370,8 @@ def test_every_method_joins_by_existing(known):
     from xstf.method import find, names
 
     found = known.stf.compare(dates=days(known)[1], **PLAIN)
-    assert set(names()) <= set(found["name"].values) | set(found.left_out)
+    left_out = {line.split(":")[0] for line in found.left_out.splitlines()}
+    assert set(names()) <= set(found["name"].values) | left_out
     assert {n for n in names() if find(n).trivial} <= set(NOTHING)
 
 
@@ -251,7 +379,7 @@ def test_a_method_that_the_scene_cannot_serve_is_left_out_unless_it_is_named(kno
     one = known.isel(band=[0])
     date = days(known)[1]
     found = one.stf.compare(dates=date, **PLAIN)
-    assert "sfsdaf cannot work on one band" in found.left_out["sfsdaf"]
+    assert "sfsdaf: sfsdaf cannot work on one band" in found.left_out
     assert "fsdaf" in found["name"].values
     with pytest.raises(ValueError, match="sfsdaf cannot work on one band"):
         one.stf.compare("sfsdaf", dates=date, **PLAIN)
@@ -265,7 +393,7 @@ def test_scenes_of_scale_1_leave_out_what_needs_cells(known):
     found = shipped.stf.compare(dates=date, **PLAIN)
     assert "starfm" in found["name"].values
     assert "fsdaf" not in found["name"].values
-    assert "say the cell's side in fine pixels: cell=16" in found.left_out["fsdaf"]
+    assert "say the cell's side in fine pixels: cell=16" in found.left_out
     with pytest.raises(ValueError, match="fsdaf works on coarse cells"):
         shipped.stf.compare(["starfm", "fsdaf"], dates=date, **PLAIN)
     with_cells = shipped.stf.compare(["fsdaf"], dates=date, cell=8, **PLAIN)
@@ -300,7 +428,7 @@ def test_dates_without_a_fine_image_are_refused(known):
 
 def test_one_pair_is_not_enough(known):
     at = np.flatnonzero(known.fine_observed)[:1]
-    with pytest.raises(ValueError, match="no date can be held out: it needs pairs.*add pairs"):
+    with pytest.raises(ValueError, match="starfm cannot be compared: no date has enough pairs"):
         known.isel(time=at).stf.compare(STARFM)
 
 

@@ -41,8 +41,10 @@ def test_the_truth_may_be_the_scene_itself(tiny):
     whole = ds.assign(fine=truth, fine_observed=("time", np.ones(4, bool)))
     fused = whole.stf.fuse("add", dates=ds.time.values[1], pairs=[ds.time.values[0]])
     found = whole.stf.score(fused, metrics=["rmse"])
-    assert found["name"].values.tolist() == [n for n in NOTHING if n != "add"] + ["add"]
-    assert not found["trivial"].sel(name="add")  # it is the prediction that was given
+    # one pair served the prediction, so one side is all that doing nothing has
+    assert found["name"].values.tolist() == ["unchanged", "upsampled", "add", "add (given)"]
+    assert found["trivial"].values.tolist() == [True, True, True, False]
+    np.testing.assert_array_equal(*(found.rmse.sel(name=n) for n in ("add", "add (given)")))
     before = truth[[0]].assign_coords(time=truth.time[[1]])
     unchanged = measure(before, truth, metrics=["rmse"])["rmse"]
     np.testing.assert_allclose(found["rmse"].sel(name="unchanged"), unchanged, rtol=1e-12)
@@ -81,10 +83,73 @@ def test_the_scale_comes_from_the_scene(fused, tiny):
     assert found.attrs["ratio"] == 1 / 8
 
 
+def test_of_a_quality_result_the_images_are_scored(fused, tiny):
+    ds, truth = tiny
+    layers = ds.stf.fuse("add", quality=True).compute()
+    xr.testing.assert_identical(xstf.score(layers, truth), xstf.score(layers.fused, truth))
+    with pytest.raises(ValueError, match="has no variable fused, only spread"):
+        xstf.score(layers[["spread"]], truth)
+
+
+def test_a_filled_result_is_judged_by_what_it_predicts(tiny):
+    ds, truth = tiny[0].compute(), tiny[1]
+    ds["fine"].values[0, :, 10:20, 10:20] = np.nan
+    filled = ds.stf.fuse("add", fill=True, pairs=1).compute()
+    found = xstf.score(filled, truth, metrics=["rmse"])["rmse"]
+    gap = ds.fine.isnull()[0, 0]
+    predicted = ds.stf.fuse("add", dates=ds.time.values[0], pairs=1).where(gap)
+    expected = xstf.score(predicted, truth, metrics=["rmse"])["rmse"]
+    np.testing.assert_allclose(found[0], expected[0], rtol=1e-12)
+    with pytest.raises(ValueError, match="keep what was observed.*pass the whole Dataset"):
+        xstf.score(filled.fused, truth)
+
+
+def test_rows_share_one_range_and_one_scale(fused, tiny):
+    truth = tiny[1]
+    narrow = fused.assign_attrs(scene_range=[0.0, 0.5])
+    with pytest.raises(ValueError, match="valid_range differs"):
+        xstf.score({"a": fused, "b": narrow}, truth)
+    with pytest.raises(ValueError, match="of scales .*state scale="):
+        xstf.score({"a": fused, "b": fused.assign_attrs(scale=4)}, truth)
+
+
+def test_without_a_valid_range_what_needs_one_is_left_out(tiny):
+    ds, truth = (part.compute() for part in tiny)
+    warm = {name: ds[name] * 30 + 280 for name in ("fine", "coarse")}
+    ds = ds.assign(warm).assign_attrs(valid_range=None)
+    fused = ds.stf.fuse("add")
+    assert not {"ssim", "edge"} & set(xstf.score(fused, truth * 30 + 280, scene=ds))
+    found = xstf.score(fused, truth * 30 + 280, scene=ds, data_range=30)
+    assert found.ssim.attrs["data_range"] == 30
+    with pytest.raises(ValueError, match="ssim needs the range of the values"):
+        xstf.score(fused, truth * 30 + 280, scene=ds, metrics=["ssim"])
+
+
+def test_coordinates_of_other_files_meet_to_a_millionth_of_a_pixel(fused, tiny):
+    ds, truth = tiny
+    moved = fused.assign_coords(x=fused.x * (1 + 1e-13))
+    assert (moved.x.values != fused.x.values).any()
+    ours = xstf.score({"a": moved}, truth, scene=ds, metrics=["rmse"]).rmse.sel(name="a")
+    np.testing.assert_allclose(ours, xstf.score(fused, truth, metrics=["rmse"]).rmse, rtol=1e-12)
+
+
+def test_dates_and_kinds_of_predictions(fused, tiny):
+    ds, truth = tiny
+    one = xstf.score(fused[0], truth, scene=ds, metrics=["rmse"])
+    assert one.rmse.sizes["time"] == 1
+    assert ds.stf.consistency(fused[0])["rmse"].sizes["time"] == 1
+    with pytest.raises(ValueError, match="'add' has no date, so nothing can be predicted"):
+        xstf.score(fused[0].drop_vars("time"), truth, scene=ds)
+    with pytest.raises(TypeError, match="predicted is a ndarray, not a DataArray"):
+        xstf.score(fused.values, truth, scene=ds)
+    with pytest.raises(ValueError, match="cell=4 is no side of a coarse cell.*scene's are 8"):
+        ds.stf.consistency(fused, cell=4)
+
+
 def test_nothing_to_score(tiny):
     with pytest.raises(ValueError, match="there is no prediction to score"):
         xstf.score({}, tiny[1])
-    with pytest.raises(ValueError, match="some predictions have dates"):
+    with pytest.raises(ValueError, match="select one date of both, or expand_dims"):
         xstf.score({"a": tiny[1], "b": tiny[1][0].drop_vars("time")}, tiny[1])
 
 

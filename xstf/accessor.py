@@ -43,6 +43,15 @@ class SceneAccessor:
 
         return comparison.compare(self._ds, methods, **options)
 
+    def report(self, compared: xr.Dataset, path: Any, **options: Any) -> Any:
+        """Write a comparison that kept its predictions as a page; see `xstf.report.write_page`."""
+        from xstf import comparison, report
+
+        parts = checks.take_apart(self._ds).ds.sel(time=compared["time"])
+        options = {"truth": parts["fine"], "coarse": parts["coarse"], **options}
+        options.setdefault("predicted", comparison.open_predictions(compared))
+        return report.write_page(compared, path, **options)
+
     def recommend(self, methods: Any = None, **options: Any) -> Any:
         """Compare methods and say which suits the scene; see `xstf.recommend`."""
         from xstf import advice, comparison
@@ -106,16 +115,8 @@ class PicturesAccessor:
 
 
 @xr.register_datatree_accessor("stf")
-class TreeAccessor:
+class TreeAccessor(SceneAccessor):
     """Spatiotemporal fusion of a DataTree with nodes ``/fine`` and ``/coarse``."""
 
     def __init__(self, tree: xr.DataTree) -> None:
-        self._tree = tree
-
-    def fuse(self, method: str | Method, **options: Any) -> xr.DataArray | xr.Dataset:
-        """Predict fine images; see `xstf.fuse`."""
-        return api.fuse(self._tree, method, **options)
-
-    def check(self, **names: str) -> None:
-        """Raise where this is not a scene; see `xstf.check`."""
-        scenes.check(self._tree, **names)
+        super().__init__(scenes.as_dataset(tree))

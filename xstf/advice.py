@@ -7,6 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 import xarray as xr
 
+from xstf.metrics import METRICS
+
+TINY = 1e-6  # of the date's largest error: what counts as none
 FEW = 3  # dates below which the evidence is called thin
 SHARE = 0.5  # a method is recommended only if it could predict more than this share of the dates
 
@@ -66,15 +69,9 @@ def recommend(compared: xr.Dataset, metric: str = "rmse") -> Advice:
     >>> advice.gains["dates"].sel(name="fsdaf").item()
     3
     """
-    if metric not in compared or compared[metric].attrs.get("best") != "small":
-        able = [
-            n for n, v in compared.items() if v.attrs.get("best") == "small" and "name" in v.dims
-        ]
-        raise ValueError(
-            f"metric={metric!r} is no error in this comparison; it has {', '.join(map(str, able))}"
-        )
-    error: xr.DataArray = xr.ufuncs.log(compared[metric].where(compared[metric] > 0))
-    error = error.mean([dim for dim in error.dims if dim not in ("name", "time")])
+    _check(compared, metric)
+    compared = compared.compute()
+    error = _logarithm(compared[metric])
     reference, least = _reference(error.sel(name=compared["trivial"].values))
     by_date = error - least
     served = by_date.notnull().sum("time")
@@ -86,10 +83,31 @@ def recommend(compared: xr.Dataset, metric: str = "rmse") -> Advice:
             "wins": (by_date < 0).sum("time"),
         }
     )
-    enough = gains["gain"].where(served > SHARE * by_date.sizes["time"])
-    name = str(enough.idxmax("name").item())
-    text = _text(name, reference, gains, by_date, metric.upper())
-    return Advice(name, reference, gains, text)
+    methods = gains["gain"].where((served > SHARE * by_date.sizes["time"]) & ~gains["trivial"])
+    best = str(methods.idxmax("name").item()) if methods.notnull().any() else ""
+    name = best if best and gains["gain"].sel(name=best) > 0 else reference
+    said = _found(name, best, reference, gains, by_date.sizes["time"], metric.upper())
+    said += (_rivals(name, by_date) if name == best else []) + _doubts(compared)
+    return Advice(name, reference, gains, " ".join(said))
+
+
+def _check(compared: xr.Dataset, metric: str) -> None:
+    """Raise for what is no error of methods beside doing nothing."""
+    small = [n for n, known in METRICS.items() if known.best == "small" and n in compared]
+    if metric not in small:
+        raise ValueError(
+            f"metric={metric!r} is no error in this comparison; it has {', '.join(small) or 'none'}"
+        )
+    if "trivial" not in compared.coords or not compared["trivial"].any():
+        raise ValueError("no row does nothing, so there is no measure; give what compare returned")
+
+
+def _logarithm(errors: xr.DataArray) -> xr.DataArray:
+    """Return the mean over bands of the logarithm, (name, time); no error counts as a tiny one."""
+    over = [dim for dim in errors.dims if dim not in ("name", "time")]
+    least = TINY * errors.max("name")
+    floor = xr.where(least > 0, least, TINY)
+    return xr.ufuncs.log(xr.ufuncs.fmax(errors, floor).where(errors.notnull())).mean(over)
 
 
 def _reference(nothing: xr.DataArray) -> tuple[str, xr.DataArray]:
@@ -105,36 +123,47 @@ def _reference(nothing: xr.DataArray) -> tuple[str, xr.DataArray]:
     return name, filled.sel(name=name, drop=True)
 
 
-def _text(name: str, reference: str, gains: xr.Dataset, by_date: xr.DataArray, metric: str) -> str:
-    """Return the advice in words."""
-    dates, spread = by_date.sizes["time"], float("nan")
-    said = []
-    if bool(gains["trivial"].sel(name=name)):
-        said.append(
-            f"No method beats doing nothing here; of that, {reference} is best by {metric}."
-        )
-        methods = gains["gain"].where(~gains["trivial"]).dropna("name")
-        if methods.size:
-            best = gains.sel(name=methods.idxmax("name").item())
-            said.append(
-                f"The best method, {best['name'].item()}, is {-float(best.gain):.0%} worse."
-            )
-            spread = float(best["spread"])
+def _found(
+    name: str, best: str, reference: str, gains: xr.Dataset, dates: int, metric: str
+) -> list[str]:
+    """Return sentences on the best method and how it stands to doing nothing."""
+    if not best:
+        return [f"No method predicts more than half of the dates; of doing nothing, {reference} is "
+                f"best by {metric}."]  # fmt: skip
+    one = gains.sel(name=best)
+    gain, spread = float(one["gain"]), float(one["spread"])
+    wins = f", and below it on {int(one['wins'])} of {int(one['dates'])} dates" * (dates > 1)
+    if name == best:
+        said = [
+            f"{best} suits this scene: its {metric} is {gain:.0%} below that of {reference}, the "
+            f"best of doing nothing{wins} (geometric means)."
+        ]
     else:
-        one = gains.sel(name=name)
-        wins = f", and below it on {int(one['wins'])} of {int(one['dates'])} dates"
-        said.append(
-            f"{name} suits this scene: its {metric} is {float(one['gain']):.0%} below that of "
-            f"{reference}, the best of doing nothing{wins if dates > 1 else ''}."
-        )
-        spread = float(one["spread"])
+        said = [
+            f"No method beats doing nothing here; of that, {reference} is best by {metric}.",
+            f"The best method, {best}, is {-gain:.0%} worse."
+            if round(-gain, 2)
+            else f"The best method, {best}, is as good.",
+        ]
     if np.isfinite(spread):
         said.append(f"From date to date this varies by {spread:.0%} (one sigma).")
-    said += _rivals(name, by_date)
-    if dates < FEW:
-        days = " and ".join(np.datetime_as_string(by_date["time"].values, "D"))
+    return said
+
+
+def _doubts(compared: xr.Dataset) -> list[str]:
+    """Return sentences on what makes the evidence thin."""
+    said = []
+    times = compared["time"].values
+    if times.size < FEW:
+        days = " and ".join(np.datetime_as_string(np.atleast_1d(times), "D"))
         said.append(f"The evidence is thin: only {days}. Add pairs and compare again.")
-    return " ".join(said)
+    if "judged" in compared and (compared["judged"] < SHARE).any():
+        least = float(compared["judged"].min())
+        said.append(
+            f"On some date only {least:.0%} of the true pixels are predicted by all methods and "
+            "judged; leave out the method that predicts few (see valid)."
+        )
+    return said
 
 
 def _rivals(name: str, by_date: xr.DataArray) -> list[str]:
@@ -146,4 +175,8 @@ def _rivals(name: str, by_date: xr.DataArray) -> list[str]:
     error = behind.std("time", ddof=1) / np.sqrt(count.where(count > 1))
     close = (behind.mean("time") < 2 * error) & (behind["name"] != name)
     names = [str(n) for n in behind["name"].values[close.values]]
-    return [f"Not clearly worse: {', '.join(names)}."] if names else []
+    if not names:
+        return []
+    nothing = any(bool(by_date["trivial"].sel(name=n)) for n in names)
+    doubt = ", so it is not clearly better than doing nothing" * nothing
+    return [f"Not clearly worse: {', '.join(names)}{doubt}."]

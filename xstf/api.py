@@ -113,13 +113,19 @@ def fuse(
     made = run(groups, layers=layers, observed=observed)
     if quality and "spread" not in made:
         made |= _spread(found, parts, groups, pairs, run)
+    if "spread" in made and fill:
+        made["spread"] = made["spread"].map_blocks(_of_predicted, made["filled"], dtype="float32")
     if len(made) < 2:
+        alone = 1 in found.pairs
+        why = "no date has a pair on each side" if alone else "it cannot work from one side alone"
         raise ValueError(
             f"quality=True asks for more layers than the prediction, and {found.label} has none "
-            "here: no date has a pair on each side; methods with layers of their own: "
-            f"{', '.join(_with_layers()) or 'none'}"
+            f"here: {why}; methods with layers of their own: {', '.join(_with_layers()) or 'none'}"
         )
-    return xr.Dataset({n: _wrap(a, n, found, parts, groups) for n, a in made.items()})
+    wrapped = {n: _wrap(a, n, found, parts, groups) for n, a in made.items()}
+    if fill:
+        wrapped["fused"].attrs["keeps_observed"] = 1  # else scores would compare it with itself
+    return xr.Dataset(wrapped)
 
 
 def list_methods() -> xr.Dataset:
@@ -149,25 +155,37 @@ def _groups(method: Method, parts: Parts, dates: Any, pairs: Any, fill: bool) ->
     lacks_fine = has_fine & False if fill else has_fine
     wanted = wanted_dates(parts.times, lacks_fine, has_coarse, dates)
     usable = has_fine & has_coarse
-    unlike = differences(parts.ds["coarse"], wanted, usable) if pairs == "similar" else None
+    unlike = (
+        differences(parts.ds["coarse"], wanted, usable)
+        if isinstance(pairs, str) and pairs == "similar"
+        else None
+    )
     return group(parts.times, usable, wanted, method.pairs, pairs, unlike)
 
 
 def differences(coarse: xr.DataArray, wanted: list[int], usable: np.ndarray) -> np.ndarray:
-    """Return how much coarse images differ, (wanted, time); infinite where one lacks the other.
+    """Return how much coarse images differ, (wanted, time); infinite where they share few cells.
 
-    The root mean squared difference of each band over its deviation, averaged over the bands.
+    The root mean squared difference of each band over its deviation, averaged over the bands that
+    vary. Two images must share half of the cells that the date has.
     """
-    import dask
-
-    known = coarse.isel(time=np.flatnonzero(usable)).rename(time="pair").drop_vars("pair")
-    found = []
-    for i in wanted:
-        image = coarse.isel(time=i, drop=True)
-        error = ((known - image) ** 2).mean(image.dims[1:]) ** 0.5
-        found.append((error / image.std(image.dims[1:])).mean("band", skipna=False))
+    dates = np.flatnonzero(usable)
+    images = coarse.isel(time=np.union1d(dates, wanted)).load()  # small: the coarse grid
+    where = {int(t): n for n, t in enumerate(np.union1d(dates, wanted))}
     unlike = np.full((len(wanted), len(usable)), np.inf)
-    unlike[:, usable] = np.nan_to_num([f.values for f in dask.compute(*found)], nan=np.inf)
+    for n, target in enumerate(wanted):
+        image = images.values[where[target]].astype(np.float64)
+        deviation = np.array([np.nanstd(b) if np.isfinite(b).any() else 0.0 for b in image])
+        for date in dates:
+            step = images.values[where[int(date)]] - image
+            seen = np.isfinite(step)
+            if 2 * seen.sum() < np.isfinite(image).sum() or not seen.any():
+                continue
+            squares = np.where(seen, step, 0) ** 2
+            error = np.sqrt(squares.sum(axis=(1, 2)) / np.maximum(seen.sum(axis=(1, 2)), 1))
+            varies = deviation > 0
+            scaled = error[varies] / deviation[varies] if varies.any() else error
+            unlike[n, date] = scaled.mean()
     return unlike
 
 
@@ -220,6 +238,10 @@ def _spread(
     return {"spread": da.concatenate(dates)}
 
 
+def _of_predicted(values: np.ndarray, filled: np.ndarray) -> np.ndarray:
+    return np.where(filled == 0, np.float32(np.nan), values)
+
+
 def _run(
     method: Method,
     parts: Parts,
@@ -263,13 +285,14 @@ def _wrap(array: Any, name: str, method: Method, parts: Parts, groups: list[Grou
     coords = {n: c for n, c in coords.items() if set(c.dims) <= {"band", "y", "x"}}
     coords |= {"time": parts.times[targets], "pair_dates": ("time", np.array(dates, object))}
     coords.pop(MAPPING["coarse"], None)
+    counts, known = name not in ("fused", "spread"), ("units", "long_name")
     fused = xr.DataArray(
         array,
         dims=("time", "band", "y", "x"),
         coords=coords,
         name=name,
         attrs={
-            **{k: fine.attrs[k] for k in ("units", "long_name") if k in fine.attrs},
+            **({} if counts else {k: fine.attrs[k] for k in known if k in fine.attrs}),
             "method": method.label,
             **({"scale": parts.grid.scale} if parts.grid.scale > 1 else {}),
             **{f"parameter_{k}": _plain(v) for k, v in method.parameters.items() if v is not None},
@@ -280,7 +303,7 @@ def _wrap(array: Any, name: str, method: Method, parts: Parts, groups: list[Grou
         fused.attrs["scene_range"] = list(parts.valid_range)  # CF would mask what is off it
     if name == "spread":
         fused.attrs["long_name"] = "half the difference between the predictions from either side"
-    elif name != "fused":
+    if counts:
         fused.attrs["counts"] = name  # no reflectance, so never packed like it
     if MAPPING["fine"] in coords:
         fused.encoding["grid_mapping"] = MAPPING["fine"]

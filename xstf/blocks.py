@@ -36,6 +36,8 @@ def run_block(
         refuse_numbers(getattr(block, name), name, block.valid_range)
     if own is None:
         return checked(run(block), block)
+    for image in own.values():
+        refuse_numbers(image, "fine", block.valid_range)
     if len(own) == len(block.target) and not any(np.isnan(image).any() for image in own.values()):
         shape = (len(own), *own[0].shape[1:])  # nothing to fill, so nothing to predict
         empty = {name: np.full(shape, np.nan, np.float32) for name in block.layers}

@@ -108,21 +108,48 @@ class Combined(Method):
         )
 
     def block(self, b: Block) -> dict[str, np.ndarray]:
-        """Return each layer of the method, put together."""
-        single = [self.inner.block(self._alone(b, pair)) for pair in range(len(b.fine))]
-        made = {name: np.stack([one[name] for one in single]) for name in b.layers}
-        seen = ~np.isnan(made["fused"])
-        weight = self._weights(b, seen)
-        total = weight.sum(axis=0)
-        held = total > 0
-        return {
-            name: np.where(
-                held,
-                np.where(seen, weight * values, 0).sum(axis=0) / np.where(held, total, 1),
-                np.float32(np.nan),
-            )
-            for name, values in made.items()
-        }
+        """Return each layer of the method, put together; one pair's at a time, to save memory."""
+        return self._nearest(b) if self.how == "nearest" else self._mean(b)
+
+    def _nearest(self, b: Block) -> dict[str, np.ndarray]:
+        """Return what the nearest pair says that has the pixel."""
+        found: dict[str, np.ndarray] = {}
+        gaps = np.abs(b.times[:, None] - b.target_times)
+        ranks = gaps.argsort(axis=0, kind="stable").argsort(axis=0, kind="stable")
+        taken = np.full(1, len(b.fine))
+        for pair, rank in enumerate(ranks[:, :, None, None, None]):
+            made = self.inner.block(self._alone(b, pair))
+            take = ~np.isnan(made["fused"]) & (rank < taken)
+            found = {
+                name: np.where(take, made[name], found.get(name, np.float32(np.nan)))
+                for name in b.layers
+            }
+            taken = np.where(take, rank, taken)
+        return found
+
+    def _mean(self, b: Block) -> dict[str, np.ndarray]:
+        """Return the mean of what all pairs say, weighted by how little has changed since."""
+        from xstf.methods._shared import on_fine
+
+        near = np.float32(1) / (np.abs(_around(b.target[None] - b.coarse[:, None])) + FLOOR)
+        # where the change since one pair is not known, all pairs count alike
+        unknown = np.isnan(near)
+        near = np.where(unknown.any(axis=0) & ~unknown.all(axis=0), np.float32(1), near)
+        total: dict[str, Any] = {}
+        weight: Any = np.float32(0)
+        for pair, cells in enumerate(near):
+            made = self.inner.block(self._alone(b, pair))
+            seen = ~np.isnan(made["fused"])
+            share = on_fine(b, cells, "linear")[(..., *b.inner)]
+            share = np.where(seen, np.where(np.isnan(share), np.float32(1), share), np.float32(0))
+            weight = weight + share
+            total = {
+                name: total.get(name, np.float32(0)) + np.where(seen, share * made[name], 0)
+                for name in b.layers
+            }
+        held = weight > 0
+        divisor = np.where(held, weight, np.float32(1))
+        return {n: np.where(held, v / divisor, np.float32(np.nan)) for n, v in total.items()}
 
     def _alone(self, b: Block, pair: int) -> Block:
         """Return the block as the method sees it with one pair."""
@@ -141,27 +168,9 @@ class Combined(Method):
             times=b.times[pair : pair + 1],
         )
 
-    def _weights(self, b: Block, seen: np.ndarray) -> np.ndarray:
-        """Return the weight of each pair, (pair, date, band, y, x), 0 where it is missing."""
-        if self.how == "nearest":
-            return _first(b.times, b.target_times, seen)
-        from xstf.methods._shared import on_fine
-
-        step = np.abs(_around(b.target[None] - b.coarse[:, None]))
-        weights = np.stack([on_fine(b, _inverse(one), "linear") for one in step])
-        weights = weights[(..., *b.inner)]
-        known = ~np.isnan(weights)
-        # where no cell tells the change since a pair, all pairs count alike
-        weights = np.where(known.all(axis=0), weights, np.float32(1))
-        return np.where(seen, weights, np.float32(0))
-
 
 def _together(*values: Any) -> tuple[Any, ...]:
     return values
-
-
-def _inverse(step: np.ndarray) -> np.ndarray:
-    return np.float32(1) / (step + FLOOR)
 
 
 def _around(cells: np.ndarray) -> np.ndarray:
@@ -177,15 +186,3 @@ def _around(cells: np.ndarray) -> np.ndarray:
             total[inner] += np.where(there, near, 0)
             count[inner] += there
     return np.where(count > 0, total / np.maximum(count, 1), np.float32(np.nan))
-
-
-def _first(times: np.ndarray, targets: np.ndarray, seen: np.ndarray) -> np.ndarray:
-    """Return weight 1 for the nearest pair that has the pixel, 0 for the others."""
-    weights = np.zeros(seen.shape, np.float32)
-    for date, target in enumerate(targets):
-        free = np.ones(seen.shape[2:], bool)
-        for pair in np.argsort(np.abs(times - target), kind="stable"):
-            taken = free & seen[pair, date]
-            weights[pair, date][taken] = 1
-            free &= ~taken
-    return weights

@@ -80,15 +80,15 @@ def wanted_dates(
         If there is nothing to predict, a date is not in the series, or has no coarse image.
     """
     if dates is None or isinstance(dates, slice):
-        within = np.ones(len(times), bool) if dates is None else _within(times, dates)
-        mask = coarse & ~fine & within
-        if not (coarse & within).any():
+        inside = np.ones(len(times), bool) if dates is None else within(times, dates)
+        mask = coarse & ~fine & inside
+        if not (coarse & inside).any():
             raise ValueError(
                 f"nothing to predict: no coarse image lies in {dates}; coarse images are of "
                 f"{_some(times[coarse])}"
             )
         if not mask.any():
-            example = text_of(times[coarse & within][-1])
+            example = text_of(times[coarse & inside][-1])
             raise ValueError(
                 "nothing to predict: every coarse date has a fine image already; name the dates "
                 f"to predict without their own fine image: dates=['{example}']. If fine images are "
@@ -155,7 +155,9 @@ def group(
         if len(found) not in able:
             raise ValueError(
                 f"{text_of(times[target])} would be predicted from {len(found)} pair(s), but the "
-                f"method uses {_numbers(able)}; dates with both images: {_some(times[usable])}"
+                f"method uses {_numbers(able)}; "
+                + ('combine="temporal" gives it several; ' if able[-1] == 1 else "")
+                + f"dates with both images: {_some(times[usable])}"
             )
         groups.setdefault(tuple(sorted(found)), []).append(target)
     return [Group(found, tuple(served)) for found, served in groups.items()]
@@ -188,9 +190,9 @@ def sides(
 
 
 def apart(times: np.ndarray, usable: np.ndarray, target: int, gap: float) -> np.ndarray:
-    """Return which usable dates lie at least `gap` days from a date, itself never, (time,) bool."""
-    days = np.abs(times - times[target]) / np.timedelta64(1, "D")
-    far = usable & (days >= gap)
+    """Return which usable dates lie at least `gap` calendar days off, (time,); itself never."""
+    whole = times.astype("datetime64[D]")  # a pass some minutes earlier is not a day nearer
+    far = usable & (np.abs(whole - whole[target]) / np.timedelta64(1, "D") >= gap)
     far[target] = False
     return far
 
@@ -204,7 +206,7 @@ def _chosen(
             f"no date other than {text_of(times[target])} has both a fine and a coarse image, so "
             "there is no pair to predict it from"
         )
-    nearest = sorted(others, key=lambda i: (far[i], times[i]))
+    nearest = sorted(others, key=lambda i: (far[i], abs(times[i] - times[target]), times[i]))
     if isinstance(pairs, bool) or not (pairs in ("auto", "nearest", "similar") or _whole(pairs)):
         raise ValueError(
             f'pairs={pairs!r} is not "auto", "nearest", "similar", a number, a list of dates or '
@@ -264,17 +266,17 @@ def _named(times: np.ndarray, usable: np.ndarray, pairs: Any) -> Any:
     return lambda target: fixed
 
 
-def _within(times: np.ndarray, window: slice) -> np.ndarray:
+def within(times: np.ndarray, window: slice) -> np.ndarray:
     """Return which times lie in a slice; an end that is a day, month or year is in it whole."""
     if window.step is not None:
         raise ValueError(f"dates={window} has a step; name the dates instead")
-    within = np.ones(len(times), bool)
+    inside = np.ones(len(times), bool)
     if window.start is not None:
-        within &= times >= _date(window.start)[0]
+        inside &= times >= _date(window.start)[0]
     if window.stop is not None:
         stop, unit = _date(window.stop)
-        within &= times < stop + 1 if unit in ("Y", "M", "W", "D") else times <= stop
-    return within
+        inside &= times < stop + 1 if unit in ("Y", "M", "W", "D") else times <= stop
+    return inside
 
 
 def _date(value: Any) -> tuple[np.datetime64, str]:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from xstf import method as methods_
+from xstf.combined import Combined
 from xstf.method import Method
 from xstf.pairing import apart, group
 
@@ -66,8 +67,8 @@ def rows_of(methods: Any = None, pairs: Any = "auto") -> list[Row]:
     Parameters
     ----------
     methods
-        Names or instances; ``{label: name, instance or (name, parameters)}``; None: every method
-        there is.
+        Names or instances; ``{label: name, instance or (name, parameters)}``, ``combine`` among the
+        parameters; None: every method there is.
     pairs
         ``"auto"``, ``"nearest"`` or a number, see `xstf.fuse`.
 
@@ -76,13 +77,17 @@ def rows_of(methods: Any = None, pairs: Any = "auto") -> list[Row]:
     ValueError
         For an unknown method or parameter, a label twice, or pairs that name dates.
     """
-    if isinstance(pairs, bool) or not (pairs in ("auto", "nearest") or isinstance(pairs, int)):
+    named = isinstance(pairs, str) and pairs in ("auto", "nearest")
+    whole = isinstance(pairs, int) and not isinstance(pairs, bool) and pairs > 0
+    if not (named or whole):
         raise ValueError(
             f'pairs={pairs!r} must be "auto", "nearest" or a number here: each date that is held '
             "out has pairs of its own"
         )
     rows = doing_nothing()
     known = {row.label for row in rows}
+    if methods is not None and not isinstance(methods, str | Method) and not len(methods):
+        raise ValueError("methods is empty; name at least one, or leave it out for all")
     for label, method in _labelled(methods):
         if methods is None and method.trivial:
             continue
@@ -106,5 +111,9 @@ def _labelled(methods: Any) -> Iterable[tuple[str, Method]]:
         items = [(m if isinstance(m, str) else None, m) for m in methods]
     for label, given in items:
         name, parameters = given if isinstance(given, tuple) else (given, {})
+        parameters = dict(parameters)
+        rule = parameters.pop("combine", None)
         method = methods_.build(name, parameters)
+        if rule is not None:
+            method = Combined(method, rule)
         yield label or method.label, method

@@ -9,7 +9,10 @@ import numpy as np
 import xarray as xr
 
 from xstf.checks import Parts, take_apart, with_observed
-from xstf.metrics import measure
+from xstf.metrics import METRICS, measure
+from xstf.metrics.formulas import spans_of
+from xstf.metrics.matching import matched
+from xstf.metrics.measuring import USUAL
 from xstf.pairing import find_dates, text_of
 from xstf.reduction import reduce_to_cells
 from xstf.rows import doing_nothing
@@ -19,7 +22,7 @@ Images = Mapping[str, xr.DataArray]
 
 
 def score(
-    predicted: xr.DataArray | Images,
+    predicted: xr.DataArray | xr.Dataset | Images,
     truth: xr.DataArray | xr.Dataset | xr.DataTree,
     *,
     scene: xr.Dataset | xr.DataTree | None = None,
@@ -27,6 +30,8 @@ def score(
     scale: float | None = None,
     data_range: float | None = None,
     regions: Any = None,
+    fine: str = "fine",
+    coarse: str = "coarse",
 ) -> xr.Dataset:
     """Return the metrics of one prediction or several, beside those of doing nothing.
 
@@ -37,37 +42,41 @@ def score(
     Parameters
     ----------
     predicted
-        Images (time, band, y, x), or {label: images}.
+        Images (time, band, y, x), what `xstf.fuse` returns, or {label: images}. Of a result of
+        ``fill=True``, which keeps observed pixels, pass the Dataset: only what it predicts counts.
     truth
         The true images (time, band, y, x), or a scene, whose observed fine images are the truth.
     scene
         The scene, where the truth lies apart from it. With a scene the do-nothing predictions are
         scored too: the nearest pair unchanged, the coarse image upsampled, both added (``add``),
-        and from two sides the mean of the fine images by time and of what ``add`` says.
+        and from two sides the mean of the fine images by time and of what ``add`` says. They are
+        made of the pairs that served the predictions (``pair_dates``), where these say them.
     metrics
         Names of metrics, ``"plain"`` (those without windows), ``"all"``, or None for the usual
         ones; see `xstf.metrics.measure`.
     scale
-        Fine pixels per coarse pixel, for ERGAS. None: as the prediction or the scene says.
+        Fine pixels per coarse pixel, for ERGAS. None: as the scene or the predictions say.
     data_range
-        The range of SSIM and PSNR. None: as the prediction or the truth says, else 1.
+        The range of SSIM, PSNR and the edges. None: as the images say, else 1. Where a scene has no
+        valid range it must be given, or these are left out.
     regions
         A mask (y, x), whole-numbered labels, or {name: mask}: scores of each region.
+    fine, coarse
+        Names of the two variables or nodes of a scene.
 
     Returns
     -------
     xarray.Dataset
         Each metric, lazy where the images are, dims (time, band) or (time); with a leading
         ``name`` where there is a scene or several predictions, and ``region`` where asked for.
-        The coordinate ``trivial`` (name) says which rows do nothing. `xstf.report.table` prints
-        it.
+        The coordinate ``trivial`` (name) says which rows do nothing. `xstf.report.table` prints it.
 
     Raises
     ------
     TypeError
         If an image is not a DataArray.
     ValueError
-        If labels do not match, a metric is unknown, or the scene has no pixel of the truth.
+        If labels do not match, a metric is unknown, or images differ in range or scale.
 
     Examples
     --------
@@ -79,30 +88,36 @@ def score(
     """
     if isinstance(truth, xr.Dataset | xr.DataTree):
         scene = truth if scene is None else scene
-        truth = truth_of(truth)
-    options: dict[str, Any] = {
-        "metrics": metrics,
-        "scale": scale,
-        "data_range": data_range,
-        "regions": regions,
-    }
-    if scene is None and not isinstance(predicted, Mapping):
-        return measure(predicted, truth, **options)
-    images = dict(predicted) if isinstance(predicted, Mapping) else {_label(predicted): predicted}
-    images = {name: _dated(image) for name, image in images.items()}
-    nothing: dict[str, xr.DataArray] = {}
-    if scene is not None:
-        parts = with_observed(take_apart(as_dataset(scene)))
-        nothing = {k: v for k, v in _nothing(parts, images).items() if k not in images}
-        if scale is None and parts.grid.scale > 1:
-            options["scale"] = parts.grid.scale
+        truth = truth_of(truth, fine, coarse)
+    several = isinstance(predicted, Mapping) and not isinstance(predicted, xr.Dataset)
+    given = dict(predicted) if several else {_label(predicted): predicted}
+    images = {str(name): images_of(image) for name, image in given.items()}
+    options: dict[str, Any] = {"metrics": metrics, "scale": scale, "data_range": data_range}
+    options["regions"] = regions
+    if scene is None:
+        if not several:
+            return measure(next(iter(images.values())), truth, **options)
+        return measure_rows(images, truth, **options)
+    parts = with_observed(take_apart(as_dataset(scene, fine, coarse)))
+    options["metrics"] = metrics_for(parts, metrics, data_range)
+    if scale is None and parts.grid.scale > 1:
+        options["scale"] = parts.grid.scale
+    nothing = _nothing(parts, images)
+    images = {f"{n} (given)" if n in nothing else n: image for n, image in images.items()}
     found = measure_rows({**nothing, **images}, truth, **options)
-    if scene is not None and parts.valid_range is not None:
+    if parts.valid_range is not None:
         found.attrs["scene_range"] = list(parts.valid_range)
     return found.assign_coords(trivial=("name", [n in nothing for n in found["name"].values]))
 
 
-def measure_rows(images: Images, truth: xr.DataArray, **options: Any) -> xr.Dataset:
+def measure_rows(
+    images: Images,
+    truth: xr.DataArray,
+    *,
+    scale: float | None = None,
+    data_range: float | None = None,
+    **options: Any,
+) -> xr.Dataset:
     """Return the metrics of several predictions on the pixels that each one has.
 
     Parameters
@@ -111,33 +126,43 @@ def measure_rows(images: Images, truth: xr.DataArray, **options: Any) -> xr.Data
         {label: (time, band, y, x)}; where one lacks a date, the others do not mind.
     truth
         (time, band, y, x).
+    scale, data_range
+        Of all rows alike. None: what the images say, which must be the same.
     **options
         Of `xstf.metrics.measure`.
     """
     if not images:
         raise ValueError("there is no prediction to score; give {label: images}")
-    seen = _seen_by_all(images)
-    rows = [
-        measure(image.where(seen.sel(time=image["time"])), truth, **options)
-        if "time" in image.dims
-        else measure(image.where(seen), truth, **options)
-        for image in images.values()
-    ]
-    names = xr.Variable("name", np.array(list(images), object))
+    if data_range is None:
+        data_range = spans_of(*images.values(), truth)
+    said = {float(i.attrs["scale"]) for i in images.values() if "scale" in i.attrs}
+    if scale is None and len(said) > 1:
+        raise ValueError(f"the predictions are of scales {sorted(said)}; state scale= for ERGAS")
+    options |= {"data_range": data_range, "scale": scale or next(iter(said), None)}
+    rows = {name: _on_the_grid_of(truth, image) for name, image in images.items()}
+    seen = _seen_by_all(rows)
+    found = [
+        measure(image.where(seen.sel(time=image["time"]) if "time" in image.dims else seen), truth,
+                **options)
+        for image in rows.values()
+    ]  # fmt: skip
+    names = xr.Variable("name", np.array(list(rows), object))
     joined = xr.concat(
-        rows, names, join="outer", coords="minimal", compat="override", combine_attrs="override"
+        found, names, join="outer", coords="minimal", compat="override", combine_attrs="override"
     )
     for name in joined.data_vars:
-        joined[name].attrs = dict(rows[0][name].attrs)
+        joined[name].attrs = dict(found[0][name].attrs)
     return joined
 
 
 def consistency(
-    predicted: xr.DataArray,
+    predicted: xr.DataArray | xr.Dataset,
     scene: xr.Dataset | xr.DataTree,
     *,
     metrics: str | Sequence[str] = ("rmse", "bias", "cc"),
     cell: int | None = None,
+    fine: str = "fine",
+    coarse: str = "coarse",
 ) -> xr.Dataset:
     """Return how well predictions agree with the coarse images, which needs no true fine image.
 
@@ -156,6 +181,8 @@ def consistency(
         As in `score`.
     cell
         Side of a coarse cell in fine pixels, where the scene's scale is 1.
+    fine, coarse
+        Names of the two variables or nodes of the scene.
 
     Returns
     -------
@@ -165,70 +192,151 @@ def consistency(
     Raises
     ------
     ValueError
-        If a date has no coarse image, or the grids do not meet.
+        If a date has no coarse image, the grids do not meet, or `cell` is not the scene's.
     """
-    parts = take_apart(as_dataset(scene))
-    coarse = parts.ds["coarse"].rename(y_coarse="y", x_coarse="x")
-    side = parts.grid.scale if parts.grid.scale > 1 else cell
-    if side is None:
-        side = 1
-    degraded = _to_cells(predicted, side)
-    at = find_dates(parts.times, predicted["time"].values)
+    parts = take_apart(as_dataset(scene, fine, coarse))
+    side = cell_of(parts, cell)
+    images = images_of(predicted)
+    degraded = _to_cells(images, side)
+    at = find_dates(parts.times, images["time"].values)
     lost = [i for i in at if not parts.observed("coarse")[i]]
     if lost:
         raise ValueError(
             f"{text_of(parts.times[lost[0]])} has no coarse image to agree with; leave it out: "
             "predicted.sel(time=...)"
         )
-    true = coarse.isel(time=at).assign_coords(time=degraded["time"])
-    if parts.grid.scale == 1:
-        true = _to_cells(true, side)
-    return measure(degraded, true, metrics=metrics)
+    true = parts.ds["coarse"].rename(y_coarse="y", x_coarse="x").isel(time=at)
+    true = true.assign_coords(time=degraded["time"])
+    return measure(degraded, _to_cells(true, side // parts.grid.scale), metrics=metrics)
+
+
+def cell_of(parts: Parts, cell: int | None) -> int:
+    """Return the side of a coarse cell in fine pixels; 1 where nothing tells."""
+    if cell is None:
+        return parts.grid.scale
+    whole = isinstance(cell, int | np.integer) and not isinstance(cell, bool)
+    if not whole or cell < 1 or (parts.grid.scale > 1 and cell != parts.grid.scale):
+        known = f"; the scene's are {parts.grid.scale}" if parts.grid.scale > 1 else ""
+        raise ValueError(f"cell={cell!r} is no side of a coarse cell in fine pixels{known}")
+    return int(cell)
+
+
+def metrics_for(parts: Parts, metrics: Any, data_range: float | None) -> Any:
+    """Return which metrics a scene allows: none that needs a range where it has none.
+
+    Parameters
+    ----------
+    parts
+        The scene.
+    metrics, data_range
+        As in `score`.
+    """
+    if parts.valid_range is not None or data_range is not None:
+        return metrics
+    ranged = ("ssim", "ms_ssim", "psnr", "edge")
+    if metrics in (None, "plain", "all"):
+        usual: Any = USUAL if metrics is None else METRICS
+        plain = [n for n in usual if metrics != "plain" or not METRICS[n].window]
+        scaled = parts.grid.scale > 1
+        return [n for n in plain if n not in ranged and (scaled or n != "ergas")]
+    wrong = [n for n in ([metrics] if isinstance(metrics, str) else metrics) if n in ranged]
+    if wrong:
+        raise ValueError(
+            f"{wrong[0]} needs the range of the values, and the scene has no valid range; state "
+            "data_range=, such as 50 for kelvin"
+        )
+    return metrics
+
+
+def images_of(predicted: Any) -> xr.DataArray:
+    """Return the images to be judged, with dates: of a filled result only what is predicted."""
+    if isinstance(predicted, xr.Dataset):
+        if "fused" not in predicted:
+            held = ", ".join(map(str, predicted.data_vars)) or "nothing"
+            raise ValueError(f"the Dataset has no variable fused, only {held}; pass its images")
+        fused = predicted["fused"]
+        if "filled" in predicted:
+            fused = fused.where(predicted["filled"] == 1).assign_attrs(keeps_observed=0)
+        predicted = fused
+    if not isinstance(predicted, xr.DataArray):
+        kind = type(predicted).__name__
+        raise TypeError(f"predicted is a {kind}, not a DataArray: pass ds['fused'], ds['fine']")
+    if predicted.attrs.get("keeps_observed"):
+        raise ValueError(
+            "these images keep what was observed (fill=True), which would be compared with itself; "
+            "pass the whole Dataset, whose layer filled tells it apart"
+        )
+    one = "time" in predicted.coords and "time" not in predicted.dims
+    return predicted.expand_dims("time") if one else predicted
+
+
+def truth_of(
+    scene: xr.Dataset | xr.DataTree, fine: str = "fine", coarse: str = "coarse"
+) -> xr.DataArray:
+    """Return the observed fine images of a scene, which know its valid range."""
+    parts = with_observed(take_apart(as_dataset(scene, fine, coarse)))
+    images = parts.ds["fine"].isel(time=np.flatnonzero(parts.observed("fine")))
+    return images.assign_attrs(valid_range=parts.valid_range)
 
 
 def _to_cells(images: xr.DataArray, side: int) -> xr.DataArray:
     """Return means over cells, labelled by their centres."""
     images = images.transpose("time", "band", "y", "x").astype("float32", copy=False)
-    return images if side == 1 else reduce_to_cells(images, int(side))
-
-
-def truth_of(scene: xr.Dataset | xr.DataTree) -> xr.DataArray:
-    """Return the observed fine images of a scene, which know its valid range."""
-    parts = with_observed(take_apart(as_dataset(scene)))
-    fine = parts.ds["fine"].isel(time=np.flatnonzero(parts.observed("fine")))
-    return fine.assign_attrs(valid_range=parts.valid_range)
+    return images if side <= 1 else reduce_to_cells(images, side)
 
 
 def _label(predicted: Any) -> str:
-    return str(getattr(predicted, "attrs", {}).get("method") or "predicted")
+    image = predicted["fused"] if isinstance(predicted, xr.Dataset) and "fused" in predicted else (
+        predicted
+    )  # fmt: skip
+    return str(getattr(image, "attrs", {}).get("method") or "predicted")
 
 
-def _dated(image: Any) -> Any:
-    """Return an image of one date as a series of one."""
-    one = isinstance(image, xr.DataArray) and "time" in image.coords and "time" not in image.dims
-    return image.expand_dims("time") if one else image
+def _on_the_grid_of(truth: xr.DataArray, image: xr.DataArray) -> xr.DataArray:
+    """Return an image with the truth's own coordinates, so that images of other files meet it."""
+    image = matched(image, truth)[0]
+    return image.assign_coords({d: truth[d].values for d in ("y", "x") if d in truth.coords})
 
 
 def _nothing(parts: Parts, images: Images) -> dict[str, xr.DataArray]:
     """Return what doing nothing says on the predicted dates, by label."""
     from xstf.api import fuse
 
+    undated = [name for name, image in images.items() if "time" not in image.dims]
+    if undated:
+        raise ValueError(
+            f"{undated[0]!r} has no date, so nothing can be predicted beside it: "
+            "assign_coords(time=...) and expand_dims('time')"
+        )
     usable = parts.observed("fine") & parts.observed("coarse")
-    wanted = np.unique(np.concatenate([np.atleast_1d(i["time"].values) for i in images.values()]))
+    served_by = _pairs_of(parts, images)
+    wanted = np.unique(np.concatenate([image["time"].values for image in images.values()]))
     targets = find_dates(parts.times, wanted)
     found: dict[str, Any] = {}
     for row in doing_nothing():
-        served = {t: row.pairs_of(parts.times, usable, t) for t in targets}
+        served = {t: row.pairs_of(parts.times, served_by.get(t, usable), t) for t in targets}
         named = {parts.times[t]: parts.times[list(p)] for t, p in served.items() if p}
         if named:
             found[row.label] = fuse(parts.ds, row.method, dates=list(named), pairs=named)
     return found
 
 
+def _pairs_of(parts: Parts, images: Images) -> dict[int, np.ndarray]:
+    """Return which dates served the predictions of each date, (time,) bool, where they say it."""
+    found: dict[int, np.ndarray] = {}
+    for image in images.values():
+        if "pair_dates" not in image.coords:
+            continue
+        texts = np.broadcast_to(image["pair_dates"].values, image["time"].shape)
+        for date, text in zip(image["time"].values, texts, strict=True):
+            (target,) = find_dates(parts.times, date)
+            found.setdefault(target, np.zeros(len(parts.times), bool))
+            found[target][find_dates(parts.times, str(text).split())] = True
+    return found
+
+
 def _seen_by_all(images: Images) -> xr.DataArray:
     """Return which pixels every prediction has, of those that have the date at all."""
-    if len({"time" in image.dims for image in images.values()}) > 1:
-        raise ValueError("some predictions have dates and some have none; expand_dims('time')")
     seen = [xr.DataArray(np.isfinite(i)).reset_coords(drop=True) for i in images.values()]
     if "time" in seen[0].dims:
         times = np.unique(np.concatenate([s["time"].values for s in seen]))

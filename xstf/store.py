@@ -104,7 +104,8 @@ def save(
         )
         if isinstance(data, xr.DataArray) or "pair_dates" in ds.coords:
             for name, count in zip(names, counts, strict=True):
-                if ds[name].dims[0] == "time" and ds[name].dtype.kind == "f":
+                image = name == "fused" or isinstance(data, xr.DataArray)
+                if image and ds[name].dims[0] == "time" and ds[name].dtype.kind == "f":
                     warn_missing(count, ds["time"].values, str(name))
         with warnings.catch_warnings():  # every reader looks for it, though Zarr 3 lacks it
             warnings.simplefilter("ignore", UserWarning)

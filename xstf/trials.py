@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import os
 import re
@@ -20,7 +21,7 @@ from xstf.api import fuse
 from xstf.checks import Parts
 from xstf.fingerprint import fingerprints
 from xstf.method import Method
-from xstf.pairing import apart, find_dates, text_of
+from xstf.pairing import apart, find_dates, text_of, within
 from xstf.progress import progress
 from xstf.rows import Row
 from xstf.store import save
@@ -72,6 +73,8 @@ def with_cells(rows: list[Row], parts: Parts, cell: int | None) -> list[Row]:
     return [
         replace(row, method=replace(row.method, cell=cell))  # type: ignore[type-var]
         if row.method.cells
+        and "cell" in row.method.parameters
+        and not row.method.parameters["cell"]
         else row
         for row in rows
     ]
@@ -101,8 +104,10 @@ def able(trials: list[Trial], parts: Parts, strict: bool) -> tuple[list[Trial], 
     return [t for t in trials if t.row.label not in left_out], left_out
 
 
-def plan(rows: list[Row], parts: Parts, dates: Any, gap: float) -> list[Trial]:
-    """Return every prediction to make, in the order of dates.
+def plan(
+    rows: list[Row], parts: Parts, dates: Any, gap: float, strict: bool
+) -> tuple[list[Trial], dict[str, str]]:
+    """Return every prediction to make, in the order of dates; and why some methods make none.
 
     Parameters
     ----------
@@ -114,32 +119,70 @@ def plan(rows: list[Row], parts: Parts, dates: Any, gap: float) -> list[Trial]:
         Which dates to hold out; None: all that some method can predict.
     gap
         Days that lie at least between a date and its pairs.
+    strict
+        Raise where a method can predict none of the dates.
     """
+    wanted = _wanted(parts, dates)
+    far = f" at least {gap:g} days away" if gap else ""
+    served, left_out = _served(rows, parts, wanted, gap, far)
+    wrong = [row for row in rows if row.label in left_out and not row.method.trivial]
+    if strict and wrong:
+        raise ValueError(f"{wrong[0].label} cannot be compared: {left_out[wrong[0].label]}")
+    methods = {row.label for row in rows if not row.method.trivial}
+    trials = []
+    for target in wanted:
+        day = text_of(parts.times[target])
+        here = [Trial(row, target, served[row.label, target], day) for row in rows
+                if served.get((row.label, target))]  # fmt: skip
+        if not here and not (dates is None or isinstance(dates, slice)):
+            raise ValueError(f"{day} cannot be held out: no other date{far} has both images")
+        if not methods or any(trial.row.label in methods for trial in here):
+            trials += here
+    if not trials:
+        days = ", ".join(text_of(t) for t in parts.times[wanted]) or "none"
+        raise ValueError(
+            f"no date can be held out: it needs pairs of other dates{far}, and dates with both "
+            f"images are {days}; " + ("give a smaller gap" if gap else "add pairs to the scene")
+        )
+    return trials, left_out
+
+
+def _wanted(parts: Parts, dates: Any) -> list[int]:
+    """Return the dates to hold out, which must have both images."""
     times, usable = parts.times, parts.observed("fine") & parts.observed("coarse")
-    wanted = [int(i) for i in np.flatnonzero(usable)]
-    if dates is not None:
-        wanted = sorted(set(find_dates(times, dates)))
+    if dates is None or isinstance(dates, slice):
+        inside = usable if dates is None else usable & within(times, dates)
+        return [int(i) for i in np.flatnonzero(inside)]
+    wanted = sorted(set(find_dates(times, dates)))
     lost = [text_of(times[i]) for i in wanted if not usable[i]]
-    known = ", ".join(text_of(t) for t in times[usable]) or "none"
     if lost:
+        known = ", ".join(text_of(t) for t in times[usable]) or "none"
         raise ValueError(
             f"{lost[0]} has no fine or no coarse image, so it cannot be held out; dates with both: "
             f"{known}"
         )
-    trials = []
-    for target in wanted:
-        served = [(row, row.pairs_of(times, usable, target, gap)) for row in rows]
-        served = [(row, pairs) for row, pairs in served if pairs]
-        if dates is not None or not all(row.method.trivial for row, _ in served):
-            day = text_of(times[target])
-            trials += [Trial(row, target, pairs, day) for row, pairs in served]
-    if not trials:
-        far = f" at least {gap:g} days away" if gap else ""
-        raise ValueError(
-            f"no date can be held out: it needs pairs of other dates{far}, and dates with both "
-            f"images are {known}; " + ("give a smaller gap" if gap else "add pairs to the scene")
-        )
-    return trials
+    return wanted
+
+
+def _served(
+    rows: list[Row], parts: Parts, wanted: list[int], gap: float, far: str
+) -> tuple[dict[tuple[str, int], tuple[int, ...]], dict[str, str]]:
+    """Return the pairs of each row and date, and why some rows have none."""
+    usable = parts.observed("fine") & parts.observed("coarse")
+    served: dict[tuple[str, int], tuple[int, ...]] = {}
+    left_out: dict[str, str] = {}
+    for row in rows:
+        try:
+            for target in wanted:
+                served[row.label, target] = row.pairs_of(parts.times, usable, target, gap)
+        except ValueError as error:
+            left_out[row.label] = str(error)
+            continue
+        if not any(served[row.label, target] for target in wanted):
+            sides = " on both sides" if row.both_sides else ""
+            cure = "; give a smaller gap" if gap else ""
+            left_out[row.label] = f"no date has enough pairs{sides}{far}{cure}"
+    return {k: p for k, p in served.items() if k[0] not in left_out}, left_out
 
 
 @dataclass(frozen=True)
@@ -149,6 +192,7 @@ class Predictions:
     folder: Path
     parts: Parts
     gap: float
+    kept: bool
 
     def make(self, trial: Trial, what: str = "") -> None:
         """Compute and keep a prediction, unless it is there.
@@ -187,40 +231,43 @@ class Predictions:
         return self.folder / f"{name}-{self._key(trial)}.zarr"
 
     def _key(self, trial: Trial) -> str:
+        """Return the fingerprint of all that a prediction depends on."""
         from dask.base import tokenize
 
-        import xstf
-
         served = [*trial.pairs, trial.target]
+        method = trial.row.method
+        if not self.kept:
+            return tokenize(trial.row.label, served)[:16]
         images = [self._bits["fine"][p] for p in trial.pairs]
         images += [self._bits["coarse"][p] for p in served]
-        learned = (self._bits, self.gap) if learns(trial.row.method) else None
-        ds = self.parts.ds
-        return tokenize(
-            trial.row.method,
-            images,
-            learned,
-            self.parts.times[served].astype("datetime64[s]").astype(str).tolist(),
-            ds["classes"].data if "classes" in ds else None,
-            self.parts.grid,
-            self.parts.valid_range,
-            xstf.__version__,
-        )[:16]
+        learned = (self._bits, self.gap) if learns(method) else None
+        days = self.parts.times[served].astype("datetime64[s]").astype(str).tolist()
+        return tokenize(method, source_of(method), images, learned, days, self._place)[:16]
 
     @cached_property
     def _bits(self) -> dict[str, dict[int, int]]:
-        """A number for every image that may serve, by date; one pass over them."""
-        import dask
+        """A number for every observed image, by date: one pass over them, date by date."""
+        found: dict[str, dict[int, int]] = {}
+        for kind in ("fine", "coarse"):
+            dates = np.flatnonzero(self.parts.observed(kind)).tolist()
+            images = self.parts.ds[kind]
+            found[kind] = {d: int(fingerprints(images.isel(time=[d])).values[0]) for d in dates}
+        return found
 
-        kinds = ("fine", "coarse")
-        usable = np.flatnonzero(self.parts.observed("fine") & self.parts.observed("coarse"))
-        images = (self.parts.ds[kind].isel(time=usable) for kind in kinds)
-        numbers = dask.compute(*(fingerprints(i) for i in images))
-        dates = usable.tolist()
-        return {
-            k: dict(zip(dates, n.values.tolist(), strict=True))
-            for k, n in zip(kinds, numbers, strict=True)
-        }
+    @cached_property
+    def _place(self) -> list[Any]:
+        """What else a prediction depends on, or carries: grid, bands, classes, version."""
+        import xstf
+
+        ds = self.parts.ds
+        labels = [ds[n].values.tolist() for n in ("band", "y", "x") if n in ds.coords]
+        classes = None
+        if "classes" in ds:
+            classes = int(fingerprints(ds["classes"].expand_dims(("time", "band"))).values[0])
+        mapping = ds["fine"].encoding.get("grid_mapping", "")
+        crs = dict(ds[mapping].attrs) if mapping in ds.coords else {}
+        limits = self.parts.valid_range
+        return [labels, str(crs), classes, self.parts.grid, limits, xstf.__version__]
 
     def _fitted(self, trial: Trial) -> tuple[xr.Dataset, Method]:
         """Return scene and method; one that learns never sees the date nor what the gap hides."""
@@ -234,6 +281,14 @@ class Predictions:
         return held, method.fit(held)
 
 
+def source_of(method: Method) -> str:
+    """Return the code that a method is written in, as far as it can be read."""
+    try:
+        return inspect.getsource(inspect.getmodule(type(method)) or type(method))
+    except (OSError, TypeError):
+        return ""
+
+
 def learns(method: Method) -> bool:
     """Return whether a method is fitted to a scene before it predicts."""
     return callable(getattr(method, "fit", None))
@@ -243,6 +298,6 @@ def open_prediction(path: Path) -> xr.DataArray:
     """Open a prediction that was kept, lazily."""
     ds = xr.open_zarr(str(path), decode_coords="all", consolidated=False, chunks={})
     fused = ds["fused"]
-    for name in ("band", "pair_dates"):
+    for name in {"band", "pair_dates"} & set(fused.coords):
         fused = fused.assign_coords({name: (fused[name].dims, fused[name].values.astype(object))})
     return fused

@@ -203,7 +203,7 @@ def test_kelvin_is_not_scaled(written, judged):
 
 
 def test_facts_notes_pairs_and_what_was_left_out(written, judged):
-    judged["compared"].attrs["left_out"] = {"estarfm": "it needs more pairs"}
+    judged["compared"].attrs["left_out"] = "estarfm: it needs more pairs"
     read, text = written(notes="Use add.")
     facts = dict(
         zip(re.findall(r"<dt>(.*?)</dt>", text), re.findall(r"<dd>(.*?)</dd>", text), strict=True)
@@ -214,7 +214,7 @@ def test_facts_notes_pairs_and_what_was_left_out(written, judged):
     assert facts["Dates"] == "2, 2020-04-17 to 2020-05-03"
     assert facts["Methods"] == "2, beside 1 that do nothing"
     assert facts["AD"].startswith("long bias, mean over bands; best at zero")
-    assert "Left out: estarfm (it needs more pairs)." in text
+    assert "Left out: estarfm: it needs more pairs." in text
     assert "<p>Use add.</p>" in text
     said = {v for t, n, v in read.attributes if n == "data-said" and v}
     rmse = float(judged["compared"].rmse[1, 0].mean()) * 1e4

@@ -33,6 +33,7 @@ def test_a_known_table():
         "fsdaf      120.0*  200.0*  160.0*  -20.0   0.850*      2",
         "add, 9      10.0    10.0    10.0     0.0   1.000       1",
         "the first does nothing",
+        "* best; AD is the mean error, best at 0",
         "means over different dates: * only where all 2 are there",
     ]  # 20 and -20 are as far from zero, so neither is the best
 

@@ -52,6 +52,8 @@ _FLAGS = {  # what the library's messages call it: how to say it here
     r"\bwindow=(?=\d)": "--param window=",
 }
 
+_OF_COMPARE = {r"\bcell=(?=\d)": "--cell ", r"\bwindow=(?=\d)": "window="}
+
 
 class _Commands(click.Group):
     """A group whose commands fail with one line, and warn with one."""
@@ -87,7 +89,10 @@ def line_of(error: BaseException) -> str:
     text = " ".join(str(error).split()) or type(error).__name__
     if isinstance(error, OSError) and error.errno and error.strerror:
         text = error.strerror + (f": {error.filename}" if error.filename else "")
-    for pattern, flag in _FLAGS.items():
+    context = click.get_current_context(silent=True)
+    compares = context is not None and "compare" in (context.invoked_subcommand, context.info_name)
+    flags = _FLAGS | (_OF_COMPARE if compares else {})
+    for pattern, flag in flags.items():
         text = re.sub(pattern, flag, text)
     return text
 

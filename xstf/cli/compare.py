@@ -31,7 +31,7 @@ EXAMPLES = (
     metavar="NAME[:a=1,b=2]",
     help="A method, with parameters; may be repeated. Default: every method.",
 )
-@click.option("--dates", type=Dates(), help="Dates to hold out; default: all that can be.")
+@click.option("--dates", type=Dates(spans=True), help="Dates to hold out: a,b or start/stop.")
 @click.option(
     "--gap", type=click.FloatRange(0), default=0, help="Days between a date and its pairs."
 )
@@ -69,26 +69,33 @@ def command(**given: Any) -> None:
     keep = nullcontext(given["keep"]) if given["keep"] else tempfile.TemporaryDirectory()
     workers = {"num_workers": given["workers"]} if given["workers"] else {}
     with keep as folder, dask.config.set(scheduler="threads", **workers):
-        found = xstf.compare(
-            scene,
-            _methods(given["methods"]),
-            dates=given["dates"],
-            gap=given["gap"],
-            pairs=int(given["pairs"]) if given["pairs"].isdigit() else given["pairs"],
-            metrics=_metrics(given["metrics"]),
-            cell=given["cell"],
-            folder=folder,
-            progress=True,
-        )
+        try:
+            found = xstf.compare(
+                scene,
+                _methods(given["methods"]),
+                dates=given["dates"],
+                gap=given["gap"],
+                pairs=int(given["pairs"]) if given["pairs"].isdigit() else given["pairs"],
+                metrics=_metrics(given["metrics"]),
+                cell=given["cell"],
+                folder=folder,
+                progress=True,
+            )
+        except KeyboardInterrupt:
+            again = "the same --keep goes on" if given["keep"] else "nothing was kept, see --keep"
+            click.echo(f"stopped; {again}", err=True)
+            raise
+        if given["csv"]:
+            _write_csv(found, given["csv"])
         advice = xstf.recommend(found)
         click.echo(table(found))
         click.echo(f"\n{advice}")
-        for label, why in found.attrs["left_out"].items():
-            click.echo(f"left out: {label}; {why}", err=True)
-        if given["csv"]:
-            _write_csv(found, given["csv"])
+        for why in found.attrs["left_out"].splitlines():
+            click.echo(f"left out: {why}", err=True)
         if given["report"]:
-            _write_page(found, scene, given, [str(advice)])
+            notes = [str(advice), f"Pairs: {given['pairs']}, at least {given['gap']:g} days away."]
+            page = scene.stf.report(found, given["report"], title=given["title"], notes=notes)
+            click.echo(f"wrote {page}")
 
 
 def _check_outputs(given: dict[str, Any]) -> None:
@@ -103,6 +110,9 @@ def _check_outputs(given: dict[str, Any]) -> None:
             raise FileNotFoundError(f"there is no folder for --{name} {path}")
         if path.exists() and not given["overwrite"]:
             raise FileExistsError(f"{path} exists; give another, or replace it with --overwrite")
+    scene = given["scene"] and Path(given["scene"]).resolve()
+    if given["keep"] and scene and scene in (kept := Path(given["keep"]).resolve(), *kept.parents):
+        raise click.UsageError("--keep is the scene itself, or lies in it; give another folder")
     if given["report"]:
         from xstf.plot import check_installed
 
@@ -129,7 +139,9 @@ def _methods(texts: tuple[str, ...]) -> dict[str, Any] | None:
 
 
 def _metrics(names: list[str] | None) -> Any:
-    return names[0] if names in (["plain"], ["all"]) else names
+    if names is None or names in (["plain"], ["all"]):
+        return names and names[0]
+    return list(dict.fromkeys(["rmse", *names]))  # which the table and the advice are made of
 
 
 def _write_csv(found: Any, path: str) -> None:
@@ -148,23 +160,4 @@ def _write_csv(found: Any, path: str) -> None:
                 at = dict(zip(where, key, strict=True))
                 day = inputs.day(at["time"])
                 writer.writerow([at["name"], day, at.get("band", ""), metric, repr(float(value))])
-    click.echo(f"wrote {path}")
-
-
-def _write_page(found: Any, scene: Any, given: dict[str, Any], notes: Any) -> None:
-    """Write the HTML page, from the predictions that were kept."""
-    from xstf import open_predictions
-    from xstf.checks import take_apart
-    from xstf.report import write_page
-
-    parts = take_apart(scene).ds.sel(time=found["time"])
-    path = write_page(
-        found,
-        given["report"],
-        truth=parts["fine"],
-        predicted=open_predictions(found),
-        coarse=parts["coarse"],
-        title=given["title"],
-        notes=notes,
-    )
     click.echo(f"wrote {path}")

@@ -46,8 +46,10 @@ def command(predicted: str, truth: str, **given: Any) -> None:
         scale_factor=given["scale_factor"],
         bands=given["bands"],
     )
-    ours, theirs = _meet(ours, theirs)
     scene = _scene(truth, given["scene"])
+    if not given["scene"] and scene is not None and "fine_observed" in scene:
+        theirs = theirs.isel(time=scene["fine_observed"].values)  # scraps are no truth
+    ours, theirs = _meet(ours, theirs)
     name = str(ours.attrs.get("method", "predicted"))
     found = xstf.score({name: ours}, theirs, scale=given["scale"], scene=scene).compute()
     own = found.sel(name=name)
@@ -84,6 +86,9 @@ def _meet(ours: Any, theirs: Any) -> tuple[Any, Any]:
     if not len(common):
         days = [", ".join(inputs.day(t) for t in a["time"].values[:4]) for a in (ours, theirs)]
         raise ValueError(f"no date in common: PREDICTED has {days[0]}; TRUTH {days[1]}")
+    lost = np.setdiff1d(ours["time"].values, common)
+    if lost.size:
+        click.echo(f"left out, without a true image: {_some(lost)}", err=True)
     ours, theirs = ours.sel(time=common), theirs.sel(time=common)
     for one, other, name in ((ours, theirs, "TRUTH"), (theirs, ours, "PREDICTED")):
         if _numbered(other) and not _numbered(one) and one.sizes["band"] == other.sizes["band"]:

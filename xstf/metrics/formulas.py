@@ -50,15 +50,19 @@ def of_moments(
 def range_of(sides: Sides, given: float | None) -> float:
     """Return the range of the values: what is given, what the images say they span, or 1."""
     if given is None:
-        images = sides.predicted, sides.truth
-        said = [i.attrs.get("scene_range", i.attrs.get("valid_range")) for i in images]
-        ranges = {tuple(map(float, r)) for r in said if r is not None}
-        if len(ranges) > 1:
-            raise ValueError(f"valid_range differs: {sorted(ranges)}; state data_range=")
-        given = next((hi - lo for lo, hi in ranges), 1.0)
+        given = spans_of(sides.predicted, sides.truth) or 1.0
     if not 0 < given < np.inf:
         raise ValueError(f"data_range={given!r} must be positive: 1.0 for reflectance")
     return float(given)
+
+
+def spans_of(*images: xr.DataArray) -> float | None:
+    """Return what the images say that their values span, which must be the same, or None."""
+    said = [i.attrs.get("scene_range", i.attrs.get("valid_range")) for i in images]
+    ranges = {tuple(map(float, r)) for r in said if r is not None}
+    if len(ranges) > 1:
+        raise ValueError(f"valid_range differs: {sorted(ranges)}; state data_range=")
+    return next((hi - lo for lo, hi in ranges), None)
 
 
 def _pooled(values: np.ndarray) -> Moments:

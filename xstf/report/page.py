@@ -106,7 +106,7 @@ def write_page(
         notes=[notes] if isinstance(notes, str) else list(notes),
         facts=_facts(compared, truth, coarse, days),
         table=_Table(compared, days),
-        left_out=dict(compared.attrs.get("left_out", {})),
+        left_out=str(compared.attrs.get("left_out", "")).splitlines(),
         charts=list(charts_of(compared)),
         dates=_with_captions(compared, days, shown),
         methods=_offered(compared, shown),

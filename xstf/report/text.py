@@ -10,6 +10,7 @@ import xarray as xr
 from xstf.plot.numbers import factor_of, methods_of, scores_of, trivial_of
 from xstf.report.columns import columns_of, dates_of, nothing_first
 
+_ABOUT = (("bias", "AD", "is the mean error"), ("edge", "Edge", "the relative change of edges"))
 _OF_METHODS = ("rmse", "bias", "cc", "ssim", "uiqi", "edge", "sam", "ergas")
 
 
@@ -49,9 +50,10 @@ def table(rows: Mapping[str, xr.Dataset] | xr.Dataset, *, factor: float | None =
              red     nir    mean   dates
     add    210.0   400.0   305.0       1
     fsdaf  110.0*  200.0*  155.0*      1
+    * best
     """
     if isinstance(rows, xr.Dataset):
-        rows = scores_of(rows, "rmse")
+        rows = scores_of(rows, "rmse").compute()
         factor = factor_of(rows) if factor is None else factor
         return _laid_out(*_of_methods(rows, _checked(factor)), factor)
     factor = 1e4 if factor is None else factor
@@ -105,6 +107,9 @@ def _of_methods(scores: xr.Dataset, factor: float) -> tuple[list[str], list[list
     if nothing.any():
         remarks.append(f"the first {nothing.sum()} do nothing" if nothing.sum() > 1 else
                        "the first does nothing")  # fmt: skip
+    said = [f"{h} {w}" for m, h, w in _ABOUT if m in scores]
+    if any(star.any() for star in best):
+        remarks.append("* best" + "".join(f"; {text}, best at 0" for text in said))
     if dates.min() < dates.max():
         remarks.append(f"means over different dates: * only where all {dates.max()} are there")
     return ["", *(c.head + " " for c in columns), "dates"], lines, remarks
