@@ -15,12 +15,16 @@ import dask
 import numpy as np
 
 import xstf
+from xstf.method import find
 
 CASES = {
     "add": {},
     "starfm": {"window": 51},
     "starfm 4 classes": {"window": 51, "classes": 4},
     "starfm paper": {"window": 51, "rule": "paper"},
+    "estarfm": {},
+    "estarfm code": {"slope": "code"},
+    "estarfm 20": {"num_similar": 20},
     "fsdaf": {"window": 41},
     "sfsdaf": {},
     "ubdf": {},
@@ -37,9 +41,11 @@ def spent(lazy):
     return time.process_time() - start
 
 
-def scene(size, dates):
+def scene(size, pairs):
+    """Return a scene with 11 dates to predict after the first, and so many pairs."""
+    bands = ("green", "red", "nir")
     ds, _ = xstf.simulate(
-        "mixed", size=size, scale=16, dates=dates, pairs=1, bands=("green", "red", "nir"), seed=7
+        "mixed", size=size, scale=16, dates=11 + pairs, pairs=pairs, bands=bands, seed=7
     )
     return ds.compute()
 
@@ -70,12 +76,13 @@ def main():
     parser.add_argument("--only", nargs="*", default=list(CASES))
     parser.add_argument("--json")
     options = parser.parse_args()
-    ds = scene(options.size, 12)
+    scenes = {pairs: scene(options.size, pairs) for pairs in (1, 2)}
     head = "CPU-s per megapixel-band (best, median), ten more dates over the first (best, median)"
     sys.stdout.write(head + "\n")
     rows = []
     with dask.config.set(scheduler="sync"):
         for name in options.only:
+            ds = scenes[find(name.split()[0]).pairs[0]]
             row = measure(name, CASES[name], ds, options.runs)
             rows.append(row)
             sys.stdout.write(
