@@ -27,6 +27,7 @@ SMALL = {
     "stdfa": {"window": 3, **CLASSES},
     "strum": {"window": 5, **CLASSES},
     "starfm": {"window": 11, "classes": 8},
+    "estarfm": {"window": 11, "classes": 2},
     "fsdaf": {"window": 9, "num_similar": 7, "min_classes": 2, "max_classes": 4, "small": 20},
 }
 SHIFT = {"stdfa": {"rule": "paper"}}  # bounds of the values themselves do not shift along

@@ -66,6 +66,9 @@ def rows_of_boreas(folder):
         ("stnlffm", native, "stnlffm", may),
         ("stnlffm, both sides", native, "stnlffm", {}),
         ("hcm", native, "hcm", may),
+        ("estarfm", native, "estarfm", {}),
+        ("estarfm, as shipped", shipped, "estarfm", {}),
+        ("estarfm code, as shipped", shipped, "estarfm", {"slope": "code"}),
     ):
         yield name, ds, ds.stf.fuse(method, dates=date, **options)
 
