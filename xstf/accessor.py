@@ -14,8 +14,8 @@ from xstf.method import Method
 class SceneAccessor:
     """Spatiotemporal fusion of a scene (`xstf.scene`)."""
 
-    def __init__(self, ds: xr.Dataset) -> None:
-        self._ds = ds
+    def __init__(self, data: xr.Dataset | xr.DataTree) -> None:
+        self._ds = data
 
     def fuse(self, method: str | Method, **options: Any) -> xr.DataArray | xr.Dataset:
         """Predict fine images; see `xstf.fuse`."""
@@ -47,7 +47,7 @@ class SceneAccessor:
         """Write a comparison that kept its predictions as a page; see `xstf.report.write_page`."""
         from xstf import comparison, report
 
-        parts = checks.take_apart(self._ds).ds.sel(time=compared["time"])
+        parts = checks.take_apart(scenes.as_dataset(self._ds)).ds.sel(time=compared["time"])
         options = {"truth": parts["fine"], "coarse": parts["coarse"], **options}
         options.setdefault("predicted", comparison.open_predictions(compared))
         return report.write_page(compared, path, **options)
@@ -65,22 +65,22 @@ class SceneAccessor:
 
     def isel(self, **indexers: Any) -> xr.Dataset:
         """Cut both grids by positions of fine pixels, outwards to whole coarse cells."""
-        return cutting.isel(self._ds, indexers)
+        return cutting.isel(scenes.as_dataset(self._ds), indexers)
 
     def sel(self, **indexers: Any) -> xr.Dataset:
         """Cut both grids by coordinates, outwards to whole coarse cells."""
-        return cutting.sel(self._ds, indexers)
+        return cutting.sel(scenes.as_dataset(self._ds), indexers)
 
     def find_observed(self, **options: Any) -> xr.Dataset:
         """Find from the pixels which dates are observed; see `xstf.find_observed`."""
-        return checks.find_observed(self._ds, **options)
+        return checks.find_observed(scenes.as_dataset(self._ds), **options)
 
 
 class PicturesAccessor:
     """Pictures, each a matplotlib figure: ``ds.stf.plot.triptych(fused).savefig("a.png")``."""
 
-    def __init__(self, ds: xr.Dataset) -> None:
-        self._ds = ds
+    def __init__(self, data: xr.Dataset | xr.DataTree) -> None:
+        self._ds = data
 
     def triptych(self, predicted: Any, **options: Any) -> Any:
         """Show coarse, predicted and true images and errors; see `xstf.plot.triptych`."""
@@ -117,6 +117,3 @@ class PicturesAccessor:
 @xr.register_datatree_accessor("stf")
 class TreeAccessor(SceneAccessor):
     """Spatiotemporal fusion of a DataTree with nodes ``/fine`` and ``/coarse``."""
-
-    def __init__(self, tree: xr.DataTree) -> None:
-        super().__init__(scenes.as_dataset(tree))

@@ -64,7 +64,7 @@ def recommend(compared: xr.Dataset, metric: str = "rmse") -> Advice:
     Examples
     --------
     >>> import xstf
-    >>> ds, truth = xstf.simulate("parcels", size=64, scale=16, dates=3, pairs=3)
+    >>> ds, truth = xstf.simulate("parcels", size=64, scale=16, dates=4, pairs=3)
     >>> advice = xstf.recommend(xstf.compare(ds, ["fsdaf"], metrics="plain"))
     >>> advice.gains["dates"].sel(name="fsdaf").item()
     3

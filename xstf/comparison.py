@@ -94,10 +94,10 @@ def compare(
     Examples
     --------
     >>> import xstf
-    >>> ds, truth = xstf.simulate("parcels", size=64, scale=16, dates=3, pairs=3)
+    >>> ds, truth = xstf.simulate("parcels", size=64, scale=16, dates=4, pairs=3)
     >>> found = xstf.compare(ds, {"fsdaf 9": ("fsdaf", {"window": 9})}, metrics="plain")
     >>> dict(found.rmse.sizes)
-    {'name': 6, 'time': 3, 'band': 3}
+    {'name': 6, 'time': 3, 'band': 6}
     """
     parts = with_observed(take_apart(as_dataset(data, fine, coarse)))
     number = isinstance(gap, int | float) and not isinstance(gap, bool)

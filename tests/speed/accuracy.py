@@ -30,7 +30,7 @@ def boreas(folder, scale, mended=False):
     if mended:
         size = {"y": 384, "x": 368}  # what is left, in whole cells
         images = [
-            image.isel({d: slice(start[d], start[d] + size[d]) for d in size}).drop_vars(size)
+            image.isel({d: slice(start[d], start[d] + size[d]) for d in size})
             for image, start in zip(images, ({"y": 7, "x": 17}, {"y": 0, "x": 0}), strict=True)
         ]
     return xstf.scene(*images, scale=scale)

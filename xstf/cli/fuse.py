@@ -149,9 +149,10 @@ def _write(fused: Any, given: dict[str, Any]) -> Any:
     from xstf.progress import progress
 
     layer = fused["fused"] if given["quality"] or given["fill"] else fused
+    runs = 3 if given["quality"] and "spread" in fused else 1  # the spread takes two more
     out, packing = given["out"], {"scale_factor": given["out_scale_factor"]}
     replace = {"overwrite": given["overwrite"]}
-    with progress(layer.data.npartitions, given["method"]):
+    with progress(runs * layer.data.npartitions, given["method"]):
         if is_store(Path(out)):
             xstf.save(fused, out, dtype=given["dtype"], **packing, **replace)
             return inputs.open_zarr(out)["fused"]
