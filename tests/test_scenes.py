@@ -914,3 +914,16 @@ def test_a_class_map_of_another_place_is_refused(images, pixel):
     assert "classes" in xstf.scene(fine, coarse, classes=here)
     with pytest.raises(ValueError, match="classes lie .* from the fine pixels along x"):
         xstf.scene(fine, coarse, classes=here.assign_coords(x=here.x + pixel))
+
+
+def test_swapped_sides_are_suspected(images):
+    fine, coarse = images([0], 16), images([0, 1], 4, pixel=4.0)
+    with pytest.raises(ValueError, match="are fine and coarse swapped"):
+        xstf.scene(coarse, fine)
+
+
+def test_a_number_for_missing_pixels_is_suspected(images):
+    fine, coarse = images([0], 16), images([0, 1], 4, pixel=4.0)
+    fine[0, 0, 3, 3] = -9999
+    with pytest.raises(ValueError, match="stands for a missing pixel, read with nodata=-9999"):
+        xstf.scene(fine, coarse)

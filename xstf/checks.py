@@ -176,11 +176,12 @@ def beyond_reflectance(low: float, high: float, name: str, limits: Any) -> str |
         return None
     if not (low < -BEYOND or high > BEYOND):
         return None
+    fill = f"; if {low:g} stands for a missing pixel, read with nodata={low:g}" if low < -1 else ""
     return (
         f"{name} holds values from {low:g} to {high:g}, but its valid range is "
         f"{limits[0]:g}..{limits[1]:g}: these look like digital numbers. Scale them first "
         "(xstf.read_images(..., scale_factor=1e-4), or fine * 1e-4), or say "
-        "valid_range=None for temperature and the like"
+        f"valid_range=None for temperature and the like{fill}"
     )
 
 

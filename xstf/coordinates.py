@@ -164,6 +164,11 @@ def meet(
     known = [r for r in ratios if r is not None]
     factor = scale or (round(known[0]) if known else scale_of(*shapes))
     for ratio in known:
+        if ratio < 0.75:
+            raise ValueError(
+                f"a coarse pixel is {ratio:.4g} fine pixels wide; are fine and coarse swapped? "
+                f"(fine {shapes[0]}, coarse {shapes[1]})"
+            )
         if not abs(ratio - factor) * max(map(max, shapes)) <= CLOSE * factor:
             raise ValueError(
                 f"the grids do not meet: a coarse pixel is {ratio:.4g} fine pixels wide, not "

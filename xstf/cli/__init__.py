@@ -28,6 +28,7 @@ _FLAGS = {  # what the library's messages call it: how to say it here
     ),
     r"\bdates=\['([-\d]+)'\]": r"--dates \1",
     r"\bvalid_range=None": "--valid-range none",
+    r"\bnodata=(?=-?\d)": "--nodata ",
     r"(?<=not: )ds = xstf\.find_observed\(ds\)": "--min-seen 0",
     r"(?<=observed: )ds = xstf\.find_observed\(ds\)": "--min-seen 0",
     r"read_images\(\.\.\., scale_factor=\.\.\.\) of that side": (
