@@ -38,11 +38,13 @@ RANK = {
     "xstf.metrics": 1,
     "xstf.api": 6,
     "xstf.rows": 6,
+    "xstf.degraded": 6,
     "xstf.scoring": 7,
-    "xstf.trials": 7,
-    "xstf.comparison": 8,
+    "xstf.holdout": 7,
+    "xstf.trials": 8,
+    "xstf.comparison": 9,
     "xstf.advice": 8,
-    "xstf.accessor": 9,
+    "xstf.accessor": 10,
 }
 HEAVY = ("torch", "numba", "rasterio", "matplotlib", "sklearn", "scipy.stats", "rioxarray")
 

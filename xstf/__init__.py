@@ -21,7 +21,7 @@ _HOMES = {
     "read_images": "images",
     "write_images": "geotiff",
     "score": "scoring",
-    "consistency": "scoring",
+    "consistency": "degraded",
     "compare": "comparison",
     "open_predictions": "comparison",
     "recommend": "advice",

@@ -33,9 +33,9 @@ class SceneAccessor:
 
     def consistency(self, predicted: xr.DataArray, **options: Any) -> xr.Dataset:
         """Say how well predictions agree with the coarse images; see `xstf.consistency`."""
-        from xstf import scoring
+        from xstf import degraded
 
-        return scoring.consistency(predicted, self._ds, **options)
+        return degraded.consistency(predicted, self._ds, **options)
 
     def compare(self, methods: Any = None, **options: Any) -> xr.Dataset:
         """Hold out each known fine image and score all methods; see `xstf.compare`."""

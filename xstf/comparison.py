@@ -14,10 +14,12 @@ import numpy as np
 import xarray as xr
 
 from xstf.checks import Parts, take_apart, with_observed
+from xstf.degraded import cell_of, consistency
+from xstf.holdout import Trial, able, plan, with_cells
 from xstf.rows import Row, rows_of
 from xstf.scenes import as_dataset
-from xstf.scoring import cell_of, consistency, measure_rows, metrics_for
-from xstf.trials import Predictions, Trial, able, open_prediction, plan, with_cells
+from xstf.scoring import measure_rows, metrics_for
+from xstf.trials import Predictions, open_prediction
 
 Tell = Callable[[int, int, str], None]
 
