@@ -32,17 +32,22 @@ RANK = {
     "xstf.statistics": 3,
     "xstf.methods": 3,
     "xstf.nn": 3,
+    "xstf.portion": 3,
     "xstf.blocks": 4,
-    "xstf.engine": 5,
+    "xstf.gathering": 5,
+    "xstf.planning": 5,
+    "xstf.whole": 6,
+    "xstf.engine": 7,
     "xstf.fingerprint": 0,
     "xstf.metrics": 1,
-    "xstf.api": 6,
-    "xstf.rows": 6,
-    "xstf.scoring": 7,
-    "xstf.trials": 7,
-    "xstf.comparison": 8,
-    "xstf.advice": 8,
-    "xstf.accessor": 9,
+    "xstf.api": 8,
+    "xstf.rows": 8,
+    "xstf.archive": 9,
+    "xstf.scoring": 9,
+    "xstf.trials": 9,
+    "xstf.comparison": 10,
+    "xstf.advice": 10,
+    "xstf.accessor": 11,
 }
 HEAVY = ("torch", "numba", "rasterio", "matplotlib", "sklearn", "scipy.stats", "rioxarray")
 
@@ -82,7 +87,7 @@ def files(*packages):
 
 
 def test_the_reader_of_imports_sees_them():
-    assert {"dask", "numpy", "xstf.grid", "dask._task_spec"} <= imports(FILES["xstf.engine"])
+    assert {"dask", "numpy", "xstf.grid", "dask._task_spec"} <= imports(FILES["xstf.gathering"])
     assert "xstf.methods" in imports(FILES["xstf.method"])  # inside a function
     assert "xstf.methods" not in imports(FILES["xstf.method"], top=True)
     assert "xstf.method" in imports(FILES["xstf.api"])  # from xstf import method

@@ -16,11 +16,12 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from xstf.api import fuse, on_cells
+from xstf.api import fuse
 from xstf.checks import Parts
 from xstf.fingerprint import fingerprints
 from xstf.method import Method
 from xstf.pairing import apart, find_dates, text_of
+from xstf.planning import on_cells
 from xstf.progress import progress
 from xstf.rows import Row
 from xstf.store import save
