@@ -1,6 +1,7 @@
 """The command line: what it writes and prints, and how it fails."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import xarray as xr
+import zarr
 from click.testing import CliRunner
 
 import xstf
@@ -115,17 +117,24 @@ def test_options_reach_the_library(scene, tiny, tmp_path, arguments, keywords):
 def test_workers_reach_dask(scene, tmp_path, monkeypatch):
     import dask
 
-    from xstf import store
+    from xstf import geotiff
+    from xstf.archive import schedule
 
-    seen, save = [], store.save
+    seen, write, threads = [], geotiff.write_images, schedule.Threads.__init__
 
     def watched(*given, **options):
         seen.append(dask.config.get("num_workers"))
-        return save(*given, **options)
+        return write(*given, **options)
 
-    monkeypatch.setattr(store, "save", watched)
-    run("fuse", scene, "-m", "add", "-o", tmp_path / "a.zarr", "--workers", 3)
-    assert seen == [3]
+    def counted(self, job, workers):
+        seen.append(workers)
+        threads(self, job, workers)
+
+    monkeypatch.setattr(geotiff, "write_images", watched)
+    monkeypatch.setattr(schedule.Threads, "__init__", counted)
+    run("fuse", scene, "-m", "add", "-o", tmp_path / "tifs", "--workers", 3)
+    run("fuse", scene, "-m", "add", "-o", tmp_path / "a.zarr", "--workers", 2)
+    assert seen == [3, 2]
 
 
 def test_quality_writes_the_other_layers(tmp_path):
@@ -518,6 +527,40 @@ def test_info_of_a_result(scene, tmp_path):
     assert f"  {DAYS[1]}  from {DAYS[0]} {DAYS[3]}" in said
 
 
+def test_a_run_goes_on(scene, tiny, tmp_path):
+    given = ["fuse", scene, "-m", "add", "-o", tmp_path / "a.zarr", "--blocksize", 16]
+    run(*given)
+    assert "done        all\n" in run("info", tmp_path / "a.zarr").stdout
+    said = run(*given, code=1).stderr
+    assert "go on with a run that was stopped with --resume" in said
+    marks = zarr.open_array(tmp_path / "a.zarr" / "xstf" / "done", mode="r+")
+    marks[0, 1, 2] = 0
+    said = run("info", tmp_path / "a.zarr").stdout
+    assert re.search("done +95 %; --resume goes on", said)
+    assert f"  {DAYS[1]}  from {DAYS[0]} {DAYS[3]}  91 % done" in said
+    run(*given, "--resume")
+    assert "done        all\n" in run("info", tmp_path / "a.zarr").stdout
+    np.testing.assert_array_equal(fused_of(tmp_path / "a.zarr"), xstf.fuse(tiny[0], "add"))
+    said = run(*given, "--resume", "--pairs", "nearest", code=1).stderr
+    assert "cannot be resumed" in said
+    assert "replace it with --overwrite" in said
+    for more in (["--valid-range", "0,1"], ["--min-seen", "0"]):
+        assert "belong into the scene" in run(*given, "--resume", *more, code=2).stderr
+    given[5] = tmp_path / "tifs"
+    assert "--resume goes on from SCENE.zarr" in run(*given, "--resume", code=2).stderr
+
+
+def test_blocks_that_fail_are_an_error(scene, tmp_path):
+    given = ["--dtype", "uint8", "--out-scale-factor", "1e-4"]
+    call = ["fuse", scene, "-m", "add", "-o", tmp_path / "a.zarr", *given]
+    result = CliRunner().invoke(main, list(map(str, call)))
+    assert result.exit_code == 1
+    said = result.stderr
+    assert re.search(r"Error: \d+ of \d+ blocks failed", said)
+    assert "--resume computes these alone" in said
+    assert re.search(r"done +0 %", run("info", tmp_path / "a.zarr").stdout)
+
+
 def test_info_of_files(files, tmp_path):
     said = run("info", tmp_path / "coarse").stdout
     assert "4 images" in said
@@ -630,32 +673,43 @@ def test_an_interrupt_exits_with_130(scene, tmp_path, monkeypatch):
     def stop(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("xstf.store.save", stop)
+    monkeypatch.setattr("xstf.archive.running.identity", stop)
     result = run("fuse", scene, "-m", "add", "-o", tmp_path / "a.zarr", code=130)
     assert result.stderr.splitlines()[-1] == "Interrupted"
+    assert "--resume" not in result.stderr  # nothing is there yet
 
 
 @pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
 @pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_leaves_nothing_half_written(tmp_path, sent):
+@pytest.mark.parametrize("changed", [["--valid-range", "0,1"], []])
+def test_a_signal_leaves_nothing_half_written(tmp_path, sent, changed):
     simulated, _ = xstf.simulate("parcels", size=512, dates=6, bands=("red", "nir"))
     scene = xstf.save(simulated, tmp_path / "scene.zarr")
     before = sorted(os.listdir(tmp_path))
     command = ["fuse", scene, "-m", "starfm", "-p", "window=301", "-o", tmp_path / "a.zarr"]
     call = [sys.executable, "-c", "from xstf.cli import main; main()", *map(str, command)]
     with subprocess.Popen(
-        [*call, "--blocksize", "64"], stderr=subprocess.PIPE, text=True
+        [*call, "--blocksize", "64", *changed], stderr=subprocess.PIPE, text=True
     ) as process:
         until = time.monotonic() + 120
         while sorted(os.listdir(tmp_path)) == before and time.monotonic() < until:
             time.sleep(0.05)
         assert sorted(os.listdir(tmp_path)) != before  # it is writing
+        while not (changed or list(tmp_path.glob("a.zarr/xstf/done/c/**/0"))):
+            time.sleep(0.05)
         time.sleep(0.5)
         process.send_signal(sent)
         stderr = process.communicate(timeout=40)[1]
     assert process.returncode == 130
     assert stderr.splitlines()[-1] == "Interrupted"
-    assert sorted(os.listdir(tmp_path)) == before
+    if changed:
+        assert sorted(os.listdir(tmp_path)) == before
+        return
+    assert sorted(os.listdir(tmp_path)) == ["a.zarr", *before]
+    assert "What is done is kept; --resume goes on." in stderr
+    said = run("info", tmp_path / "a.zarr").stdout
+    assert re.search(r"done +[1-9]\d* %; --resume goes on", said)
+    assert re.search(r"  20[-\d]{8}  from .*  \d+ % done", said)
 
 
 def test_a_process_of_its_own(scene, tmp_path):

@@ -156,7 +156,7 @@ def test_similar_pairs_are_those_of_the_most_similar_coarse_images(scene):
 
 
 def test_likeness_weighs_bands_alike(scene):
-    from xstf.api import differences
+    from xstf.planning import differences
 
     ds = scene.isel(time=[0, 2, 3, 4])
     found = differences(ds.coarse, [2], np.array([True, True, False, True]))

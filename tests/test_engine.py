@@ -10,7 +10,8 @@ import pytest
 import xarray as xr
 
 import xstf
-from xstf.engine import as_dask, default_blocksize
+from xstf.engine import default_blocksize
+from xstf.gathering import as_dask
 from xstf.grid import Grid
 from xstf.method import Block, Method, Prepared
 

@@ -32,19 +32,24 @@ RANK = {
     "xstf.statistics": 3,
     "xstf.methods": 3,
     "xstf.nn": 3,
+    "xstf.portion": 3,
     "xstf.blocks": 4,
-    "xstf.engine": 5,
+    "xstf.gathering": 5,
+    "xstf.planning": 5,
+    "xstf.whole": 6,
+    "xstf.engine": 7,
     "xstf.fingerprint": 0,
     "xstf.metrics": 1,
-    "xstf.api": 6,
-    "xstf.rows": 6,
-    "xstf.degraded": 6,
-    "xstf.scoring": 7,
-    "xstf.holdout": 7,
-    "xstf.trials": 8,
-    "xstf.comparison": 9,
-    "xstf.advice": 8,
-    "xstf.accessor": 10,
+    "xstf.api": 8,
+    "xstf.rows": 8,
+    "xstf.archive": 9,
+    "xstf.degraded": 8,
+    "xstf.scoring": 9,
+    "xstf.holdout": 9,
+    "xstf.trials": 10,
+    "xstf.comparison": 11,
+    "xstf.advice": 10,
+    "xstf.accessor": 12,
 }
 HEAVY = ("torch", "numba", "rasterio", "matplotlib", "sklearn", "scipy.stats", "rioxarray")
 
@@ -84,7 +89,7 @@ def files(*packages):
 
 
 def test_the_reader_of_imports_sees_them():
-    assert {"dask", "numpy", "xstf.grid", "dask._task_spec"} <= imports(FILES["xstf.engine"])
+    assert {"dask", "numpy", "xstf.grid", "dask._task_spec"} <= imports(FILES["xstf.gathering"])
     assert "xstf.methods" in imports(FILES["xstf.method"])  # inside a function
     assert "xstf.methods" not in imports(FILES["xstf.method"], top=True)
     assert "xstf.method" in imports(FILES["xstf.api"])  # from xstf import method

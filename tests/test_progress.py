@@ -50,7 +50,7 @@ def fused(tiny):
 
 def counted(run, total=1000):
     """Return the output blocks that a computation reports."""
-    meter = module._Meter(total, "test", io.StringIO())
+    meter = module.Meter(total, "test", io.StringIO())
     with module._Blocks(meter):
         run()
     return meter.finished
@@ -106,8 +106,7 @@ def test_other_layers_and_arrays_do_not_count():
     scene, _ = xstf.simulate("parcels", size=48, scale=8, dates=3, bands=("red", "nir"))
     both = xstf.fuse(scene, "fsdaf", quality=True, window=11, blocksize=24, small=10)
     assert len(counted(both["similar"].compute)) == 0
-    # the spread is made of two more predictions, whose blocks count as well
-    assert len(counted(both.compute)) == 3 * both["fused"].data.npartitions
+    assert len(counted(both.compute)) == both["fused"].data.npartitions
     assert counted(da.ones((4, 4), chunks=2).sum().compute) == set()
     assert counted(xr.DataArray(da.ones(4, chunks=2), name="stf-x-fused-y").compute) == set()
 
@@ -134,7 +133,7 @@ def test_a_log_gets_lines_at_tenths(clock):
         clock.now += 1.5
         meter.add([n])
     lines = log.getvalue().splitlines()
-    assert lines[0] == "fsdaf: 10 %, 4 of 40 blocks, 6 s"
+    assert lines[0] == "fsdaf: 10 %, 4 of 40 blocks, 6 s, about 54 s left"
     assert [line.split()[1] for line in lines] == [str(n) for n in range(10, 101, 10)]
 
 
@@ -207,3 +206,33 @@ def test_durations(seconds, text):
 
 def test_the_clock_is_monotonic():
     assert module.time is time
+
+
+def test_a_function_is_told_of_every_block(clock):
+    told = []
+    with module.meter_of(4, "add", lambda *given: told.append(given)) as meter:
+        for keys in (["a"], ["b", "c"], ["a"]):
+            clock.now += 2
+            meter.add(keys)
+        meter.note("unheard")
+    assert told == [(1, 4, 2.0), (3, 4, 4.0)]
+
+
+@pytest.mark.parametrize("to", [False, None])
+def test_nothing_is_shown_where_nobody_asks(to, capsys):
+    with module.meter_of(4, "add", to) as meter:
+        meter.add(["a"])
+        meter.note("unheard")
+    assert capsys.readouterr() == ("", "")
+
+
+def test_notes_have_lines_of_their_own(terminal):
+    log = io.StringIO()
+    for file in (log, terminal):
+        with module.meter_of(4, "add", file) as meter:
+            meter.note("failed: there")
+    assert log.getvalue() == "failed: there\n"
+    lines = terminal.getvalue().split("\n")
+    assert len(lines) == 2
+    assert lines[0].endswith("\rfailed: there")
+    assert "0/4 blocks" in lines[1]

@@ -11,6 +11,8 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "fuse": "api",
+    "fuse_store": "archive",
+    "BlocksFailed": "archive",
     "list_methods": "api",
     "scene": "scenes",
     "check": "scenes",

@@ -21,6 +21,12 @@ class SceneAccessor:
         """Predict fine images; see `xstf.fuse`."""
         return api.fuse(self._ds, method, **options)
 
+    def fuse_store(self, out: Any, method: str | Method, **options: Any) -> Any:
+        """Predict fine images of a scene in Zarr into Zarr; see `xstf.fuse_store`."""
+        from xstf import archive
+
+        return archive.fuse_store(self._ds, out, method, **options)
+
     def check(self, **names: str) -> None:
         """Raise where this is not a scene; see `xstf.check`."""
         scenes.check(self._ds, **names)

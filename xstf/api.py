@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import xarray as xr
 
 from xstf import method as methods_
-from xstf.checks import Parts, take_apart, with_observed
-from xstf.combined import Combined
+from xstf.blocks import FILLED, of_predicted
+from xstf.checks import Parts
 from xstf.coordinates import MAPPING
-from xstf.grid import Grid
 from xstf.method import Method
-from xstf.pairing import Group, group, sides, text_of, wanted_dates
-from xstf.reduction import reduce_to_cells
+from xstf.pairing import Group, text_of
+from xstf.planning import Plan, plan
 from xstf.scenes import as_dataset
+
+if TYPE_CHECKING:
+    from xstf.gathering import Feed
 
 
 def fuse(
@@ -100,32 +101,17 @@ def fuse(
     """
     if device != "cpu":
         raise ValueError(f'device={device!r} is not served; every method runs on device="cpu"')
-    found = methods_.build(method, parameters)
-    if combine is not None:
-        found = Combined(found, combine)
-    parts = with_observed(take_apart(as_dataset(data, fine, coarse)))
-    groups = _groups(found, parts, dates, pairs, fill)
-    run = partial(_run, found, on_cells(found, parts), blocksize=blocksize, device=device)
-    if not (quality or fill):
-        return _wrap(run(groups)["fused"], "fused", found, parts, groups)
-    layers = found.layers if quality else ("fused",)
-    observed = np.flatnonzero(parts.observed("fine")).tolist() if fill else None
-    made = run(groups, layers=layers, observed=observed)
-    if quality and "spread" not in made:
-        made |= _spread(found, parts, groups, pairs, run)
-    if "spread" in made and fill:
-        made["spread"] = made["spread"].map_blocks(_of_predicted, made["filled"], dtype="float32")
-    if len(made) < 2:
-        alone = 1 in found.pairs
-        why = "no date has a pair on each side" if alone else "it cannot work from one side alone"
-        raise ValueError(
-            f"quality=True asks for more layers than the prediction, and {found.label} has none "
-            f"here: {why}; methods with layers of their own: {', '.join(_with_layers()) or 'none'}"
-        )
-    wrapped = {n: _wrap(a, n, found, parts, groups) for n, a in made.items()}
-    if fill:
-        wrapped["fused"].attrs["keeps_observed"] = 1  # else scores would compare it with itself
-    return xr.Dataset(wrapped)
+    options = {"dates": dates, "pairs": pairs, "combine": combine, "quality": quality, "fill": fill}
+    asked = plan(as_dataset(data, fine, coarse), method, parameters, **options)
+    feed = feed_of(asked.parts)
+    run = partial(_run, asked.method, feed, tile_side(blocksize, feed), device)
+    made = run(asked.groups, asked.layers, asked.observed)
+    if asked.sides:
+        made |= _spread(asked, run)
+        if FILLED in made:
+            made["spread"] = made["spread"].map_blocks(of_predicted, made[FILLED], dtype="float32")
+    layers = {name: wrap(array, name, asked) for name, array in made.items()}
+    return xr.Dataset(layers) if quality or fill else layers["fused"]
 
 
 def list_methods() -> xr.Dataset:
@@ -150,113 +136,29 @@ def list_methods() -> xr.Dataset:
     return xr.Dataset(data, coords={"name": np.array(names, object)})
 
 
-def _groups(method: Method, parts: Parts, dates: Any, pairs: Any, fill: bool) -> list[Group]:
-    has_fine, has_coarse = parts.observed("fine"), parts.observed("coarse")
-    lacks_fine = has_fine & False if fill else has_fine
-    wanted = wanted_dates(parts.times, lacks_fine, has_coarse, dates)
-    usable = has_fine & has_coarse
-    unlike = (
-        differences(parts.ds["coarse"], wanted, usable)
-        if isinstance(pairs, str) and pairs == "similar"
-        else None
-    )
-    return group(parts.times, usable, wanted, method.pairs, pairs, unlike)
+def half_apart(before: Any, after: Any) -> Any:
+    """Return half the difference between two predictions, the layer ``spread``."""
+    return abs(before - after) / 2
 
 
-def differences(coarse: xr.DataArray, wanted: list[int], usable: np.ndarray) -> np.ndarray:
-    """Return how much coarse images differ, (wanted, time); infinite where they share few cells.
-
-    The root mean squared difference of each band over its deviation, averaged over the bands that
-    vary. Two images must share half of the cells that the date has.
-    """
-    dates = np.flatnonzero(usable)
-    images = coarse.isel(time=np.union1d(dates, wanted)).load()  # small: the coarse grid
-    where = {int(t): n for n, t in enumerate(np.union1d(dates, wanted))}
-    unlike = np.full((len(wanted), len(usable)), np.inf)
-    for n, target in enumerate(wanted):
-        image = images.values[where[target]].astype(np.float64)
-        deviation = np.array([np.nanstd(b) if np.isfinite(b).any() else 0.0 for b in image])
-        for date in dates:
-            step = images.values[where[int(date)]] - image
-            seen = np.isfinite(step)
-            if 2 * seen.sum() < np.isfinite(image).sum() or not seen.any():
-                continue
-            squares = np.where(seen, step, 0) ** 2
-            error = np.sqrt(squares.sum(axis=(1, 2)) / np.maximum(seen.sum(axis=(1, 2)), 1))
-            varies = deviation > 0
-            scaled = error[varies] / deviation[varies] if varies.any() else error
-            unlike[n, date] = scaled.mean()
-    return unlike
-
-
-def on_cells(method: Method, parts: Parts) -> Parts:
-    """Return the scene as the method takes it, on coarse cells where it needs them, or raise."""
-    cell = getattr(method, "cell", None)
-    if parts.grid.scale == 1 and method.cells:
-        if cell is None:
-            raise ValueError(
-                f"{method.label} works on coarse cells, and this scene's scale is 1 (coarse images "
-                "on the fine grid); say the cell's side in fine pixels: cell=16"
-            )
-        reduced = reduce_to_cells(parts.ds["coarse"], int(cell))
-        parts = replace(
-            parts,
-            ds=parts.ds.drop_dims(["y_coarse", "x_coarse"]).assign(coarse=reduced),
-            grid=Grid(parts.grid.shape, int(cell)),
-        )
-    elif cell not in (None, parts.grid.scale):
-        raise ValueError(
-            f"cell={cell}, but the cells of this scene are {parts.grid.scale} fine pixels wide; "
-            "leave cell out"
-        )
-    if method.window_size > min(parts.grid.shape):
-        side = min(parts.grid.shape)
-        fits = side - 1 + side % 2
-        raise ValueError(
-            f"the window of {method.window_size} fine pixels is larger than the scene of "
-            f"{parts.grid.shape[0]} x {parts.grid.shape[1]}; give a smaller window"
-            + (f", such as window={fits}" if fits >= 3 else ", or a larger scene")
-        )
-    return parts
-
-
-def _spread(
-    method: Method, parts: Parts, groups: list[Group], pairs: Any, run: Callable[..., Any]
-) -> dict[str, Any]:
-    """Return half the difference between the predictions from either side, NaN where one lacks."""
+def _spread(asked: Plan, run: Callable[..., Any]) -> dict[str, Any]:
+    """Return the spread of the predictions from either side, NaN where one lacks."""
     import dask.array as da
 
-    targets = sorted(t for g in groups for t in g.targets)
-    usable = parts.observed("fine") & parts.observed("coarse")
-    before, after = sides(parts.times, usable, targets, pairs)
-    if not before or 1 not in method.pairs:
-        return {}
-    half = abs(run(before)["fused"] - run(after)["fused"]) / 2
+    before, after = asked.sides or ([], [])
+    half = half_apart(*(run(groups, ("fused",), None, True)["fused"] for groups in (before, after)))
     both = sorted(t for g in before for t in g.targets)
     empty = da.full_like(half[:1], np.nan)
-    dates = [half[both.index(t)][None] if t in both else empty for t in targets]
+    dates = [half[both.index(t)][None] if t in both else empty for t in asked.targets]
     return {"spread": da.concatenate(dates)}
 
 
-def _of_predicted(values: np.ndarray, filled: np.ndarray) -> np.ndarray:
-    return np.where(filled == 0, np.float32(np.nan), values)
-
-
-def _run(
-    method: Method,
-    parts: Parts,
-    groups: list[Group],
-    *,
-    blocksize: int | None,
-    device: str,
-    layers: tuple[str, ...] = ("fused",),
-    observed: list[int] | None = None,
-) -> dict[str, Any]:
-    from xstf.engine import Feed, as_dask, default_blocksize
-    from xstf.engine import fuse as run
+def feed_of(parts: Parts) -> Feed:
+    """Return the arrays of a scene on dask, as the engine takes them."""
+    from xstf.gathering import Feed, as_dask
 
     ds = parts.ds
-    feed = Feed(
+    return Feed(
         fine=as_dask(ds["fine"].astype("float32", copy=False).data),
         coarse=as_dask(ds["coarse"].astype("float32", copy=False).data),
         planes={"classes": as_dask(ds["classes"].data)[None, None]} if "classes" in ds else {},
@@ -264,21 +166,42 @@ def _run(
         times=parts.times,
         valid_range=parts.valid_range,
     )
+
+
+def tile_side(blocksize: Any, feed: Feed) -> int:
+    """Return the side of tiles that was asked for, checked, or what suits the scene."""
+    from xstf.engine import default_blocksize
+
     if blocksize is None:
-        blocksize = default_blocksize(feed.grid, feed.fine)
-    elif (
-        isinstance(blocksize, bool) or not isinstance(blocksize, int | np.integer) or blocksize < 1
-    ):
+        return default_blocksize(feed.grid, feed.fine)
+    whole = isinstance(blocksize, int | np.integer) and not isinstance(blocksize, bool)
+    if not whole or blocksize < 1:
         raise ValueError(f"blocksize={blocksize!r} is not a whole number of fine pixels, 1 or more")
-    return run(method, feed, groups, int(blocksize), device, layers, observed)
+    return int(blocksize)
 
 
-def _wrap(array: Any, name: str, method: Method, parts: Parts, groups: list[Group]) -> xr.DataArray:
+def _run(
+    method: Method,
+    feed: Feed,
+    blocksize: int,
+    device: str,
+    groups: list[Group],
+    layers: tuple[str, ...],
+    observed: list[int] | None,
+    aside: bool = False,
+) -> dict[str, Any]:
+    from xstf.engine import fuse as run
+
+    return run(method, feed, groups, blocksize, device, layers, observed, aside)
+
+
+def wrap(array: Any, name: str, asked: Plan) -> xr.DataArray:
     """Return a layer with its coordinates, the dates that served, and where it came from."""
     import xstf
 
-    served = {target: g.pairs for g in groups for target in g.targets}
-    targets = sorted(served)
+    method, parts = asked.method, asked.scene
+    served = {target: g.pairs for g in asked.groups for target in g.targets}
+    targets = asked.targets
     dates = [" ".join(text_of(t) for t in parts.times[list(served[i])]) for i in targets]
     fine = parts.ds["fine"]
     coords = {n: c for n, c in fine.coords.items() if "time" not in c.dims}
@@ -301,6 +224,8 @@ def _wrap(array: Any, name: str, method: Method, parts: Parts, groups: list[Grou
     )
     if name == "fused" and parts.valid_range is not None:
         fused.attrs["scene_range"] = list(parts.valid_range)  # CF would mask what is off it
+    if name == "fused" and asked.observed is not None:
+        fused.attrs["keeps_observed"] = 1  # else scores would compare it with itself
     if name == "spread":
         fused.attrs["long_name"] = "half the difference between the predictions from either side"
     if counts:
@@ -313,7 +238,3 @@ def _wrap(array: Any, name: str, method: Method, parts: Parts, groups: list[Grou
 def _plain(value: Any) -> Any:
     """Return a parameter as files can hold it: a method in the place of a word as text."""
     return repr(value) if isinstance(value, Method) else value
-
-
-def _with_layers() -> list[str]:
-    return [n for n in methods_.names() if len(methods_.find(n).layers) > 1]

@@ -68,6 +68,19 @@ def filled(made: dict[str, np.ndarray], own: Mapping[int, np.ndarray]) -> dict[s
     }
 
 
+def of_predicted(values: np.ndarray, told: np.ndarray) -> np.ndarray:
+    """Return a layer that says nothing of pixels that were observed.
+
+    Parameters
+    ----------
+    values
+        The layer.
+    told
+        The layer ``filled``.
+    """
+    return np.where(told == 0, np.float32(np.nan), values)
+
+
 def checked(made: Any, block: Block) -> dict[str, np.ndarray]:
     """Return the layers asked for as float32, or raise where they are not what was declared."""
     rows, columns = block.inner

@@ -7,7 +7,7 @@ import re
 import shutil
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, TextIO
 
@@ -44,15 +44,36 @@ def progress(total: int, what: str, file: TextIO | None = None) -> Iterator[None
     >>> with progress(fused.data.npartitions, "add", log):
     ...     values = fused.compute()
     """
-    file = sys.stderr if file is None else file
-    terminal = file.isatty() and os.environ.get("TERM") != "dumb"
-    meter = (_Bar if terminal else _Log)(total, what, file)
-    with _Blocks(meter):
-        try:
-            meter.begin()
-            yield
-        finally:
-            meter.end()
+    with meter_of(total, what, file or True) as meter, _Blocks(meter):
+        yield
+
+
+@contextmanager
+def meter_of(total: int, what: str, to: Any = True) -> Iterator[Meter]:
+    """Give something that is told of finished output blocks, and shows them.
+
+    Parameters
+    ----------
+    total, what
+        As in `progress`.
+    to
+        A file; True: standard error; False or None: nowhere; a function: called with how many
+        blocks are done, how many there are, and seconds.
+    """
+    file: Any = sys.stderr if to is True else to
+    if not to:
+        meter = Meter(total, what, sys.stderr)
+    elif callable(to):
+        meter = _Told(total, what, to)
+    elif file.isatty() and os.environ.get("TERM") != "dumb":
+        meter = _Bar(total, what, file)
+    else:
+        meter = _Log(total, what, file)
+    try:
+        meter.begin()
+        yield meter
+    finally:
+        meter.end()
 
 
 def blocks_of(task: Any) -> list[Any]:
@@ -76,7 +97,7 @@ def _is_output(key: Any) -> bool:
     return isinstance(key, tuple) and len(key) == 5 and bool(_OUTPUT.fullmatch(str(key[0])))
 
 
-class _Meter:
+class Meter:
     """Which output blocks are done; what is shown of it is up to `show`."""
 
     def __init__(self, total: int, what: str, file: TextIO) -> None:
@@ -86,24 +107,51 @@ class _Meter:
 
     @property
     def done(self) -> int:
+        """Blocks that are finished."""
         return min(len(self.finished), self.total)
 
     @property
     def seconds(self) -> float:
+        """Since the beginning."""
         return time.monotonic() - self.start
 
+    @property
+    def left(self) -> str:
+        """About how long the rest takes."""
+        return _duration(self.seconds * (self.total - self.done) / self.done)
+
     def add(self, keys: list[Any]) -> None:
+        """Count output blocks, each once."""
         before = self.done
         self.finished.update(keys)
         if self.done > before:
             self.show()
 
-    def begin(self) -> None: ...
-    def show(self) -> None: ...
-    def end(self) -> None: ...
+    def note(self, text: str) -> None:
+        """Say something that is worth a line of its own."""
+
+    def begin(self) -> None:
+        """Begin to show."""
+
+    def show(self) -> None:
+        """Show how far it is."""
+
+    def end(self) -> None:
+        """Show nothing any more."""
 
 
-class _Bar(_Meter):
+class _Told(Meter):
+    """A function that is called."""
+
+    def __init__(self, total: int, what: str, tell: Callable[[int, int, float], Any]) -> None:
+        super().__init__(total, what, sys.stderr)
+        self.tell = tell
+
+    def show(self) -> None:
+        self.tell(self.done, self.total, self.seconds)
+
+
+class _Bar(Meter):
     """One line of a terminal, rewritten."""
 
     shown = -PAUSE
@@ -119,13 +167,18 @@ class _Bar(_Meter):
         self.file.write("\r" + " " * (self._width() - 1) + "\r")
         self.file.flush()
 
+    def note(self, text: str) -> None:
+        """Leave a line above the bar."""
+        self.end()
+        self.file.write(f"{text}\n")
+        self._write()
+
     def _write(self) -> None:
         self.shown = self.seconds
         full = _BAR * self.done // self.total
         text = f"{self.what} [{'#' * full}{'.' * (_BAR - full)}] {self.done}/{self.total} blocks"
         if self.done:
-            left = self.seconds * (self.total - self.done) / self.done
-            text += f", {_duration(self.seconds)}, about {_duration(left)} left"
+            text += f", {_duration(self.seconds)}, about {self.left} left"
         width = self._width() - 1
         self.file.write("\r" + text[:width].ljust(width))
         self.file.flush()
@@ -134,7 +187,7 @@ class _Bar(_Meter):
         return shutil.get_terminal_size().columns
 
 
-class _Log(_Meter):
+class _Log(Meter):
     """Lines of a log, one at each 10 %, at least a second apart."""
 
     tenths = 0
@@ -145,14 +198,20 @@ class _Log(_Meter):
         if tenths > self.tenths and self.seconds >= self.next:
             self.tenths, self.next = tenths, self.seconds + 1
             text = f"{self.what}: {10 * tenths} %, {self.done} of {self.total} blocks"
-            self.file.write(f"{text}, {_duration(self.seconds)}\n")
+            left = f", about {self.left} left" if self.done < self.total else ""
+            self.file.write(f"{text}, {_duration(self.seconds)}{left}\n")
             self.file.flush()
+
+    def note(self, text: str) -> None:
+        """Write a line, however quick the job is."""
+        self.file.write(f"{text}\n")
+        self.file.flush()
 
 
 class _Blocks(Callback):
     """Tells a meter of every finished task that holds output blocks."""
 
-    def __init__(self, meter: _Meter) -> None:
+    def __init__(self, meter: Meter) -> None:
         super().__init__()
         self.meter = meter
 

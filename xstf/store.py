@@ -88,19 +88,19 @@ def save(
             f"{path} is an address, and save writes folders; write there with data.to_zarr(...)"
         )
     path, packing = Path(path), Packing.of(dtype, scale_factor)
-    _refuse_existing(path, overwrite)
-    _refuse_other_content(path, data)
+    refuse_existing(path, overwrite)
+    refuse_other_content(path, data)
     ds = data.to_dataset(name=data.name or "fused") if isinstance(data, xr.DataArray) else data
     import zarr
 
-    ds, encoding = _prepared(ds, packing)
+    ds, encoding = as_stored(ds, packing)
     with scratch(path) as temporary:
         ds.to_zarr(
             temporary, mode="w", zarr_format=3, consolidated=False, compute=False, encoding=encoding
         )
         names = [n for n, v in ds.variables.items() if v.chunks is not None]
         counts = write_blocks(
-            [(ds[n].data, temporary / str(n), str(n), _packing(ds[n], packing)) for n in names]
+            [(ds[n].data, temporary / str(n), str(n), packing_of(ds[n], packing)) for n in names]
         )
         if isinstance(data, xr.DataArray) or "pair_dates" in ds.coords:
             for name, count in zip(names, counts, strict=True):
@@ -110,7 +110,7 @@ def save(
         with warnings.catch_warnings():  # every reader looks for it, though Zarr 3 lacks it
             warnings.simplefilter("ignore", UserWarning)
             zarr.consolidate_metadata(str(temporary))
-        _move(temporary, path)
+        move(temporary, path)
     return path
 
 
@@ -160,7 +160,9 @@ def open_scene(
         tree = xr.open_datatree(str(path), engine="zarr", **options)
         nodes = {"/fine": tree[fine].to_dataset(), "/coarse": tree[coarse].to_dataset()}
         limits = tree.attrs.get("valid_range", REFLECTANCE)
-        return scene(xr.DataTree.from_dict(nodes), valid_range=limits)
+        found = scene(xr.DataTree.from_dict(nodes), valid_range=limits)
+        found.encoding["source"] = str(path)
+        return found
     ds = xr.open_zarr(str(path), **options)
     for name, variable in ds.variables.items():
         if variable.dims == ("time",) and name not in ds.indexes:
@@ -174,6 +176,7 @@ def open_scene(
             encoding = ds[name].encoding
             ds[name] = ds[name].astype("float32")
             ds[name].encoding = encoding
+    ds.encoding["source"] = str(path)
     return ds
 
 
@@ -263,7 +266,7 @@ def scratch(path: Path) -> Iterator[Path]:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
-def _move(new: Path, path: Path) -> None:
+def move(new: Path, path: Path) -> None:
     """Give a folder its name; what had the name before is deleted once that is done."""
     if not path.exists():
         new.rename(path)
@@ -277,7 +280,8 @@ def _move(new: Path, path: Path) -> None:
             raise
 
 
-def _refuse_existing(path: Path, overwrite: bool) -> None:
+def refuse_existing(path: Path, overwrite: bool) -> None:
+    """Raise where a path is taken, and must not or cannot be replaced."""
     if not path.exists():
         return
     if not overwrite:
@@ -291,7 +295,7 @@ def _refuse_existing(path: Path, overwrite: bool) -> None:
         )
 
 
-def _refuse_other_content(path: Path, data: xr.Dataset | xr.DataArray) -> None:
+def refuse_other_content(path: Path, data: xr.Dataset | xr.DataArray) -> None:
     """Raise where a store that would be replaced holds something else, such as the scene itself."""
     if not path.exists():
         return
@@ -307,7 +311,7 @@ def _refuse_other_content(path: Path, data: xr.Dataset | xr.DataArray) -> None:
         )
 
 
-def _prepared(
+def as_stored(
     ds: xr.Dataset, packing: Packing
 ) -> tuple[xr.Dataset, dict[Hashable, dict[str, Any]]]:
     """Return the data as they are stored: regular chunks, no old encodings; and the new ones."""
@@ -334,7 +338,7 @@ def _prepared(
             variable = regular(variable)
             encoding[name]["chunks"] = [max(c) for c in variable.chunks or ()]
             if variable.dtype.kind == "f":
-                encoding[name] |= _packing(variable, packing).encoding
+                encoding[name] |= packing_of(variable, packing).encoding
         if name not in ds.indexes:
             ds[name] = variable
         elif ds[name].dtype.kind in "UT":
@@ -343,7 +347,7 @@ def _prepared(
     return ds, {n: e for n, e in encoding.items() if e}
 
 
-def _packing(variable: xr.Variable | xr.DataArray, packing: Packing) -> Packing:
+def packing_of(variable: xr.Variable | xr.DataArray, packing: Packing) -> Packing:
     """Return how a variable is packed: images as asked, all else as it is."""
     image = variable.ndim == 4 and variable.dtype.kind == "f"
     return packing if image and not variable.attrs.get("counts") else PLAIN

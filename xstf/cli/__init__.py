@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from xstf import __version__
+from xstf.archive.failures import BlocksFailed
 from xstf.cli import compare, demo, fuse, info, methods, options, score
 
 EXAMPLES = (
@@ -18,9 +19,11 @@ EXAMPLES = (
     "xstf fuse scene.zarr --method fsdaf --out fused.zarr",
     "xstf methods fsdaf",
 )
-FAILURES = (ValueError, TypeError, OSError, ImportError)
+FAILURES = (ValueError, TypeError, OSError, ImportError, BlocksFailed)
 _FLAGS = {  # what the library's messages call it: how to say it here
-    r"\b(overwrite|quality)=True": r"--\1",
+    r"\b(overwrite|quality|resume)=True": r"--\1",
+    r"--resume, --overwrite": "--resume --overwrite",
+    r"\bblocksize=(?=\d)": "--blocksize ",
     r"(?<=something: )ds = xstf\.find_observed\(ds\)": "--min-seen 0",
     r"\(xstf\.read_images\(\.\.\., scale_factor=1e-4\), or \w+ \* 1e-4\)": "(--scale-factor 1e-4)",
     r"(?<=order of the files: )dates=\[.*\]": (

@@ -56,6 +56,7 @@ EXAMPLES = (
     "--png", metavar="FILE", help="Draw the first date before, coarse, predicted (and true)."
 )
 @click.option("--overwrite", is_flag=True, help="Replace what was written before.")
+@click.option("--resume", is_flag=True, help="Go on with a run that was stopped (Zarr to Zarr).")
 @click.option("--workers", type=click.IntRange(1), help="Threads; default: all cores.")
 @options.debug
 def command(**given: Any) -> None:
@@ -63,33 +64,32 @@ def command(**given: Any) -> None:
 
     A date that is named with --dates is predicted without its own fine image, if it has one.
     Either SCENE.zarr (as xstf.save writes it) or --fine and --coarse are needed; put patterns in
-    quotes.
+    quotes. From Zarr to Zarr a run that was stopped goes on with --resume.
     """
     scenes.check_inputs(given)
     _check_outputs(given)
     import dask
 
-    import xstf
-
     start = time.monotonic()
     scene = scenes.open_scene(given)
-    fused = xstf.fuse(
-        scene,
-        given["method"],
-        dates=given["dates"],
-        pairs=given["pairs"],
-        blocksize=given["blocksize"],
-        quality=given["quality"],
-        combine=given["combine"],
-        fill=given["fill"],
-        **dict(given["param"]),
-    )
     workers = {"num_workers": given["workers"]} if given["workers"] else {}
     with dask.config.set(scheduler="threads", **workers):
-        written = _write(fused, given)
+        written = _write_store(given) if _from_store(given) else _write(scene, given)
         _report(given["out"], written, time.monotonic() - start)
         if given["png"]:
             click.echo(f"wrote {_draw(scene, written, given)}")
+
+
+def _asked(given: dict[str, Any]) -> dict[str, Any]:
+    """Return what `xstf.fuse` and `xstf.fuse_store` are both asked."""
+    names = ("dates", "pairs", "blocksize", "quality", "combine", "fill")
+    return {name: given[name] for name in names} | dict(given["param"])
+
+
+def _from_store(given: dict[str, Any]) -> bool:
+    """Return whether the scene goes from Zarr to Zarr as it is."""
+    changed = any(given[name] is not None for name in ("valid_range", "classes", "min_seen"))
+    return bool(given["scene"]) and is_store(Path(given["out"])) and not changed
 
 
 def _check_outputs(given: dict[str, Any]) -> None:
@@ -106,8 +106,16 @@ def _check_outputs(given: dict[str, Any]) -> None:
         if not is_store(out) and given[flag]:
             raise click.UsageError(f"--{flag} writes several layers and needs an --out with .zarr")
     _refuse_inputs(out.resolve(), given)
-    if is_store(out) and out.exists() and not given["overwrite"]:
-        raise FileExistsError(f"{out} exists; give another --out, or replace it with --overwrite")
+    if given["resume"] and not _from_store(given):
+        raise click.UsageError(
+            "--resume goes on from SCENE.zarr to an --out with .zarr, and without --valid-range, "
+            "--classes and --min-seen, which belong into the scene"
+        )
+    if is_store(out) and out.exists() and not (given["overwrite"] or given["resume"]):
+        raise FileExistsError(
+            f"{out} exists; give another --out, go on with a run that was stopped with --resume, "
+            "or replace it with --overwrite"
+        )
     if not is_store(out) and out.exists() and not out.is_dir():
         raise FileExistsError(f"{out} is a file; --out is a folder or a .zarr")
     if given["png"]:
@@ -143,16 +151,41 @@ def _refuse_inputs(out: Path, given: dict[str, Any]) -> None:
             )
 
 
-def _write(fused: Any, given: dict[str, Any]) -> Any:
-    """Write the result and return it, opened where it lies."""
+def _write_store(given: dict[str, Any]) -> Any:
+    """Predict from Zarr to Zarr, and return the result, opened where it lies."""
+    import xstf
+
+    try:
+        xstf.fuse_store(
+            given["scene"],
+            given["out"],
+            given["method"],
+            fine=given["fine_name"],
+            coarse=given["coarse_name"],
+            dtype=given["dtype"],
+            scale_factor=given["out_scale_factor"],
+            resume=given["resume"],
+            overwrite=given["overwrite"],
+            workers=given["workers"],
+            **_asked(given),
+        )
+    except KeyboardInterrupt:
+        if Path(given["out"]).exists():
+            click.echo("What is done is kept; --resume goes on.", err=True)
+        raise
+    return inputs.open_zarr(given["out"])["fused"]
+
+
+def _write(scene: Any, given: dict[str, Any]) -> Any:
+    """Predict and write, and return the result, opened where it lies."""
     import xstf
     from xstf.progress import progress
 
+    fused = xstf.fuse(scene, given["method"], **_asked(given))
     layer = fused["fused"] if given["quality"] or given["fill"] else fused
-    runs = 3 if given["quality"] and "spread" in fused else 1  # the spread takes two more
     out, packing = given["out"], {"scale_factor": given["out_scale_factor"]}
     replace = {"overwrite": given["overwrite"]}
-    with progress(runs * layer.data.npartitions, given["method"]):
+    with progress(layer.data.npartitions, given["method"]):
         if is_store(Path(out)):
             xstf.save(fused, out, dtype=given["dtype"], **packing, **replace)
             return inputs.open_zarr(out)["fused"]

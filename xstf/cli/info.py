@@ -34,15 +34,17 @@ def command(path: str, fine_name: str, coarse_name: str, dates: Any) -> None:
         return
     ds = inputs.open_zarr(path)
     if "fused" in ds:
-        _result(path, ds["fused"])
+        from xstf.archive.manifest import share_done
+
+        _result(path, ds["fused"], share_done(str(path)))
     elif fine_name in ds and coarse_name not in ds:
         _images(path, ds[fine_name])
     else:
         _scene(path, fine_name, coarse_name)
 
 
-def _result(path: str, fused: Any) -> None:
-    """Say what made a result, and from which pairs."""
+def _result(path: str, fused: Any, done: Any) -> None:
+    """Say what made a result, from which pairs, and how much of it is done where that is known."""
     attrs = fused.attrs
     made = f", xstf {attrs['xstf_version']}" if "xstf_version" in attrs else ""
     click.echo(f"{path}: fused by {attrs.get('method', 'an unknown method')}{made}")
@@ -51,10 +53,17 @@ def _result(path: str, fused: Any) -> None:
     _row("parameters", ", ".join(f"{k}={v}" for k, v in settings.items()) or "none")
     _row("stored as", str(fused.encoding.get("dtype", fused.dtype)))
     pairs = fused.coords["pair_dates"].values if "pair_dates" in fused.coords else None
+    if done is not None:
+        _row("done", "all" if done.min() == 1 else f"{_percent(done.mean())}; --resume goes on")
     _row("dates", _span(fused["time"].values))
     for i, date in enumerate(fused["time"].values):
         served = "" if pairs is None else f"  from {pairs[i]}"
-        click.echo(f"  {inputs.day(date)}{served}")
+        lacks = "" if done is None or done[i] == 1 else f"  {_percent(done[i])} done"
+        click.echo(f"  {inputs.day(date)}{served}{lacks}")
+
+
+def _percent(share: float) -> str:
+    return f"{int(100 * share)} %"
 
 
 def _scene(path: str, fine: str, coarse: str) -> None:
