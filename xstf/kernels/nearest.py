@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
+from xstf.kernels.smallest import NEVER, START, U, choose, room
 from xstf.kernels.window import FAST, LANES
 
-NEVER = np.float32(3e38)
 SHIFT = 10  # an offset is row << SHIFT | column within the window
 
 
@@ -34,7 +34,7 @@ def say(difference, far):
 
 @njit(nogil=True, cache=True, fastmath=FAST)
 def most_alike(fine, alike, floor, far, offset, weight, count):
-    """Find the most alike neighbours of each pixel, itself first.
+    """Find the most alike neighbours of each pixel, itself among them.
 
     Parameters
     ----------
@@ -47,66 +47,62 @@ def most_alike(fine, alike, floor, far, offset, weight, count):
     far
         From `rings`.
     offset, weight, count
-        (y, x, k), (y, x, k), (y, x): filled. Ties go to the first in row order. Weights of a
-        pixel are not normalised.
+        (y, x, k), (y, x, k), (y, x): filled. Of equals at the end of the list those first in row
+        order are in it; see `xstf.kernels.smallest.choose` for the order of the list. Weights of
+        a pixel are not normalised.
     """
-    bands = fine.shape[0]
-    rows, columns = far.shape
-    radius = rows // 2
+    bands, tall, wide = fine.shape
+    side, columns = far.shape
     height, width, most = offset.shape
-    gap = np.empty(columns, np.float32)
-    rank = np.empty(columns, np.float32)
-    bits = rank.view(np.int32)
-    limit = np.empty(1, np.float32)
-    limit_bits = limit.view(np.int32)
-    best = np.empty(most + 1, np.float32)
-    differ = np.empty(most + 1, np.float32)
-    where = np.empty(most + 1, np.int32)
+    fars = far.reshape(-1)
+    flat = fine.reshape(-1)
+    centre, share = np.empty((2, bands), np.float32)
+    rooms = room(side, columns, most)
+    rank, chosen = rooms[0], rooms[-1]
+    gap = np.empty(side * columns, np.float32)
+    limit = START
     for y in range(height):
         for x in range(width):
-            n = 0
-            limit[0] = NEVER
-            for j in range(rows):
-                fars = far[j]
-                for i in range(columns):
-                    gap[i] = 0
-                for b in range(bands):
-                    values = fine[b, y + j, x : x + columns]
-                    centre = fine[b, y + radius, x + radius]
-                    share = np.float32(1) / (abs(centre) + floor)
-                    most_b = alike[b]
-                    for i in range(columns):
-                        d = abs(values[i] - centre)
-                        gap[i] = gap[i] + d * share if d <= most_b else NEVER
-                # scores are not negative, so their bits are in the same order as their values
-                low = np.int32(2147483647)
-                for i in range(columns):
-                    rank[i] = score(gap[i], fars[i])
-                    low = min(low, bits[i])
-                if low >= limit_bits[0]:
-                    continue
-                for i in range(columns):
-                    value = rank[i]
-                    if value < limit[0]:
-                        p = n if n < most else most - 1
-                        while p > 0 and best[p - 1] > value:
-                            best[p] = best[p - 1]
-                            differ[p] = differ[p - 1]
-                            where[p] = where[p - 1]
-                            p -= 1
-                        best[p] = value
-                        differ[p] = gap[i]
-                        where[p] = j << SHIFT | i
-                        if n < most:
-                            n += 1
-                        if n == most:
-                            limit[0] = best[most - 1]
+            for b in range(bands):
+                centre[b] = fine[b, y + side // 2, x + side // 2]
+                share[b] = np.float32(1) / (abs(centre[b]) + floor)
+            first = y * wide + x
+            _differences(flat, first, tall * wide, wide, centre, share, alike, columns, side, gap)
+            for i in range(gap.shape[0]):
+                rank[U(i)] = score(gap[U(i)], fars[U(i)])
+            n, limit = choose(rooms, limit)
             count[y, x] = n
             for p in range(n):
-                j = where[p] >> SHIFT
-                i = where[p] & ((1 << SHIFT) - 1)
-                offset[y, x, p] = where[p]
-                weight[y, x, p] = say(differ[p], far[j, i])
+                j = chosen[p] // columns
+                i = chosen[p] - j * columns
+                offset[y, x, p] = j << SHIFT | i
+                weight[y, x, p] = say(gap[chosen[p]], far[j, i])
+
+
+@njit(inline="always", fastmath=FAST)
+def _grown(gap, difference, share, most):
+    """Return the relative difference with one band more, `NEVER` where that band is not alike."""
+    return gap + difference * share if difference <= most else NEVER
+
+
+@njit(nogil=True, cache=True, fastmath=FAST)
+def _differences(flat, first, plane, pitch, centre, share, alike, columns, side, gap):
+    """Write the relative difference of each pixel of a window; `NEVER` or more if not alike."""
+    for b in range(centre.shape[0]):
+        middle = centre[b]
+        part = share[b]
+        most = alike[b]
+        for j in range(side):
+            at = U(first + b * plane + j * pitch)
+            to = U(j * columns)
+            if b == 0:
+                for i in range(columns):
+                    d = abs(flat[at + U(i)] - middle)
+                    gap[to + U(i)] = _grown(np.float32(0), d, part, most)
+            else:
+                for i in range(columns):
+                    d = abs(flat[at + U(i)] - middle)
+                    gap[to + U(i)] = _grown(gap[to + U(i)], d, part, most)
 
 
 # no fastmath: a channel must get the same bits in the vectorised loop and in its remainder
