@@ -9,6 +9,7 @@ from numba import njit
 
 REACH = {"nearest": 0, "linear": 1, "cubic": 2, "tps": 8}  # cells that one fine pixel is made of
 FAINT = 1e-4  # share of a smooth kernel in the fallback, so that a missing cell leaves no hole
+FAST = {"contract", "nsz", "arcp"}
 
 
 def upsample(cells: np.ndarray, how: str, scale: int) -> np.ndarray:
@@ -76,63 +77,65 @@ def _outer(line: np.ndarray) -> np.ndarray:
     return np.einsum("ap,bq->abpq", line, line).reshape(taps, taps, scale * scale)
 
 
-@njit(nogil=True, cache=True, fastmath={"contract", "nsz", "arcp"})
+@njit(nogil=True, cache=True, fastmath=FAST)
 def _upsample(cells, weights, fallback, scale, out):
-    taps = weights.shape[0]
-    square = scale * scale
-    total = np.empty(square, np.float32)
-    middle = taps // 2
+    taps, mends = weights.shape[0], fallback.shape[0]
+    near = (taps - mends) // 2
+    total = np.empty(scale * scale, np.float32)
+    lost = np.empty_like(total)
+    rest = np.empty_like(total)
+    held = np.empty_like(total)
     for n in range(out.shape[0]):
+        image = cells[n]
         for i in range(out.shape[1] // scale):
             for j in range(out.shape[2] // scale):
-                whole = True
-                for a in range(taps):
-                    for b in range(taps):
-                        whole &= not np.isnan(cells[n, i + a, j + b])
-                if whole:
-                    total[:] = 0
-                    for a in range(taps):
-                        for b in range(taps):
-                            value = cells[n, i + a, j + b]
-                            line = weights[a, b]
-                            for p in range(square):
-                                total[p] += value * line[p]
-                elif fallback.shape[0] == 0 or _nothing(cells[n], i + middle, j + middle):
+                if _seen(image, i, j, taps) == taps * taps:
+                    _add(image, i, j, weights, total)
+                elif _seen(image, i + near, j + near, mends) == 0:
                     total[:] = np.nan
                 else:
-                    for p in range(square):
-                        total[p] = _mended(cells[n], weights, fallback, i, j, p, middle)
+                    _add(image, i, j, weights, total)
+                    _weigh(image, i, j, weights, True, lost)
+                    _add(image, i + near, j + near, fallback, rest)
+                    _weigh(image, i + near, j + near, fallback, False, held)
+                    for p in range(total.size):
+                        mean = rest[p] / held[p] if held[p] > 0 else np.float32(np.nan)
+                        total[p] = mean if lost[p] > 0 else total[p]
                 for p in range(scale):
                     for q in range(scale):
                         out[n, i * scale + p, j * scale + q] = total[p * scale + q]
 
 
 @njit(nogil=True, cache=True)
-def _nothing(cells, i, j):
-    """Say whether a cell and all its neighbours are missing, as off the scene."""
-    for a in range(-1, 2):
-        for b in range(-1, 2):
-            if not np.isnan(cells[i + a, j + b]):
-                return False
-    return True
+def _seen(cells, i, j, taps):
+    """Count the cells from (i, j) on that hold something."""
+    count = 0
+    for a in range(taps):
+        for b in range(taps):
+            count += not np.isnan(cells[i + a, j + b])
+    return count
 
 
-@njit(nogil=True, cache=True, fastmath={"contract", "nsz", "arcp"})
-def _mended(cells, weights, fallback, i, j, p, middle):
-    """Return one fine pixel near missing cells."""
-    total = np.float32(0)
+@njit(nogil=True, cache=True, fastmath=FAST)
+def _add(cells, i, j, weights, total):
+    """Sum the cells that are there by their weights."""
+    total[:] = 0
     for a in range(weights.shape[0]):
         for b in range(weights.shape[1]):
-            if weights[a, b, p] != 0:
-                total += cells[i + a, j + b] * weights[a, b, p]
-    if not np.isnan(total):
-        return total
-    total = np.float32(0)
-    weight = np.float32(0)
-    for a in range(3):
-        for b in range(3):
-            value = cells[i + middle + a - 1, j + middle + b - 1]
+            value = cells[i + a, j + b]
+            line = weights[a, b]
             if not np.isnan(value):
-                total += value * fallback[a, b, p]
-                weight += fallback[a, b, p]
-    return total / weight if weight > 0 else np.float32(np.nan)
+                for p in range(total.size):
+                    total[p] += value * line[p]
+
+
+@njit(nogil=True, cache=True, fastmath=FAST)
+def _weigh(cells, i, j, weights, missing, total):
+    """Sum the size of the weights of the cells that are missing, or of those that are there."""
+    total[:] = 0
+    for a in range(weights.shape[0]):
+        for b in range(weights.shape[1]):
+            line = weights[a, b]
+            if np.isnan(cells[i + a, j + b]) == missing:
+                for p in range(total.size):
+                    total[p] += abs(line[p])

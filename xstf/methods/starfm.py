@@ -132,10 +132,10 @@ class Starfm(Method):
         count
             (date, y, x): grows by the neighbours that had a say; or None.
         """
-        from xstf.kernels.window import alike_means, distances
+        from xstf.kernels.window import TAKE, alike_means, distances
 
         half = self.window // 2
-        far = distances(half, self.distance)
+        far = distances(half, self.distance, TAKE)
         padding = far.shape[1] - far.shape[0]
         cut = partial(around, halo=b.halo, half=half, padding=padding)
         flat = (far > 0).astype(np.float32)
@@ -162,7 +162,6 @@ class Starfm(Method):
                 self._full(),
                 1 if temporal else None,
                 1 if self.rule == "paper" else None,
-                1 if len(b.target) > 1 else None,
                 total,
                 weight,
                 count,
