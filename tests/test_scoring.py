@@ -146,6 +146,13 @@ def test_dates_and_kinds_of_predictions(fused, tiny):
         ds.stf.consistency(fused, cell=4)
 
 
+def test_digital_numbers_are_refused_when_they_are_read(fused, tiny):
+    ds, truth = tiny
+    lazy = xstf.score(fused.chunk(y=16) * 1e4, truth, scene=ds, metrics=["rmse"])
+    with pytest.raises(ValueError, match="predicted holds values .* look like digital numbers"):
+        lazy.compute()
+
+
 def test_nothing_to_score(tiny):
     with pytest.raises(ValueError, match="there is no prediction to score"):
         xstf.score({}, tiny[1])

@@ -66,17 +66,17 @@ class Combined(Method):
         return max(self.inner.reach, NEAR + 1)
 
     @property
-    def layers(self) -> tuple[str, ...]:  # type: ignore[override]
+    def layers(self) -> tuple[str, ...]:  # type: ignore[override]  # the inner one's
         """Those of the method."""
         return self.inner.layers
 
     @property
-    def takes(self) -> tuple[str, ...]:  # type: ignore[override]
+    def takes(self) -> tuple[str, ...]:  # type: ignore[override]  # the inner one's
         """The scene's planes that the method reads."""
         return self.inner.takes
 
     @property
-    def cells(self) -> bool:  # type: ignore[override]
+    def cells(self) -> bool:  # type: ignore[override]  # the inner one's
         """Whether the method needs coarse cells."""
         return self.inner.cells
 

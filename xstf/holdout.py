@@ -49,7 +49,7 @@ def with_cells(rows: list[Row], parts: Parts, cell: int | None) -> list[Row]:
     if parts.grid.scale > 1 or cell is None:
         return rows
     return [
-        replace(row, method=replace(row.method, cell=cell))  # type: ignore[type-var]
+        replace(row, method=replace(row.method, cell=cell))  # type: ignore[type-var]  # all are
         if row.method.cells
         and "cell" in row.method.parameters
         and not row.method.parameters["cell"]

@@ -17,6 +17,7 @@ from xstf.metrics.measuring import USUAL
 from xstf.pairing import find_dates
 from xstf.rows import doing_nothing
 from xstf.scenes import as_dataset
+from xstf.statistics import refuse_numbers
 
 Images = Mapping[str, xr.DataArray]
 
@@ -102,6 +103,7 @@ def score(
     options["metrics"] = metrics_for(parts, metrics, data_range)
     if scale is None and parts.grid.scale > 1:
         options["scale"] = parts.grid.scale
+    images = {n: _in_units(image, parts.valid_range) for n, image in images.items()}
     nothing = _nothing(parts, images)
     images = {f"{n} (given)" if n in nothing else n: image for n, image in images.items()}
     found = measure_rows({**nothing, **images}, truth, **options)
@@ -202,6 +204,18 @@ def _on_the_grid_of(truth: xr.DataArray, image: xr.DataArray) -> xr.DataArray:
     """Return an image with the truth's own coordinates, so that images of other files meet it."""
     image = matched(image, truth)[0]
     return image.assign_coords({d: truth[d].values for d in ("y", "x") if d in truth.coords})
+
+
+def _in_units(image: xr.DataArray, limits: Any) -> xr.DataArray:
+    """Return an image that refuses, once its pixels are read, to be digital numbers."""
+
+    def read(values: np.ndarray) -> np.ndarray:
+        if values.size:
+            refuse_numbers(values, "predicted", limits)
+        return values
+
+    options: dict[str, Any] = {"dask": "parallelized", "output_dtypes": [image.dtype]}
+    return xr.apply_ufunc(read, image, keep_attrs=True, **options)
 
 
 def _nothing(parts: Parts, images: Images) -> dict[str, xr.DataArray]:

@@ -14,8 +14,6 @@ from tests.report.parsing import Page, picture
 from xstf.plot.colours import coloured
 from xstf.report import page, pictures, write_page
 
-pytest.importorskip("jinja2")
-
 
 @pytest.fixture
 def written(judged, tmp_path):

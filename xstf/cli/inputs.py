@@ -94,8 +94,9 @@ def day(date: Any) -> str:
     """
     import numpy as np
 
-    whole = np.datetime64(date, "D")
-    return str(whole if whole == date else np.datetime64(date, "s"))
+    from xstf.pairing import text_of
+
+    return text_of(np.datetime64(date))
 
 
 def plural(count: int, word: str) -> str:

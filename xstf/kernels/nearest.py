@@ -133,7 +133,7 @@ def spread(values, offset, weight, count, out):
                 said = values[y + j, x + i]
                 for c in range(channels):
                     value = said[c]
-                    seen = value == value  # noqa: PLR0124 - not NaN, as a select
+                    seen = value == value  # not NaN, as a select
                     total[c] += w * value if seen else np.float32(0)
                     weights[c] += w if seen else np.float32(0)
             for c in range(channels):

@@ -118,7 +118,7 @@ def _nearer(flat, place, n, limit, out):
 def _counts(change, own, near, limit):
     """Say whether a neighbour's change is there, and of about the pixel's size, or itself near."""
     steady = abs(abs(change) - abs(own)) < limit
-    return steady | ((near > 0) & (change == change))  # noqa: PLR0124 - not NaN
+    return steady | ((near > 0) & (change == change))  # not NaN
 
 
 @njit(nogil=True, cache=True, fastmath=FAST)
@@ -128,7 +128,7 @@ def _moments(values, changes, near, n, own, own_change, limit):
     for p in range(n):
         u = values[p] - own
         s = changes[p]
-        seen = _counts(s, own_change, near[p], limit) & (u == u)  # noqa: PLR0124 - not NaN
+        seen = _counts(s, own_change, near[p], limit) & (u == u)  # not NaN
         u = u if seen else np.float32(0)
         s = s if seen else np.float32(0)
         count += np.float32(1) if seen else np.float32(0)
@@ -221,7 +221,7 @@ def _patches(coarse, step, y, x, patch, place, n, values, far):
 def _apart(values, n, own, share, total, weight):
     for p in range(n):
         gap = abs(values[p] - own)
-        seen = gap == gap  # noqa: PLR0124 - not NaN
+        seen = gap == gap  # not NaN
         total[p] += share * gap if seen else np.float32(0)
         weight[p] += share if seen else np.float32(0)
 
@@ -252,7 +252,7 @@ def _weighted(total, share, changes, moved, near, n, own_change, limit, scale):
     for p in range(n):
         w = fade(total[p] / (share[p] * scale))
         seen = _counts(changes[p], own_change, near[p], limit)
-        seen = seen & (moved[p] == moved[p]) & (share[p] > 0)  # noqa: PLR0124 - not NaN
+        seen = seen & (moved[p] == moved[p]) & (share[p] > 0)  # not NaN
         w = w if seen else np.float32(0)
         told += w * moved[p] if seen else np.float32(0)
         weight += w
@@ -282,7 +282,7 @@ def window_means(images, side, out):
             for i in range(side):
                 for x in range(width):
                     value = np.float64(images[n, y, x + i])
-                    seen = value == value  # noqa: PLR0124 - not NaN
+                    seen = value == value  # not NaN
                     rows[0, y, x] += value if seen else 0.0
                     rows[1, y, x] += 1.0 if seen else 0.0
         for y in range(height):

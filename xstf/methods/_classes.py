@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from xstf.method import Block, Method, Statistics, Whole, param
+from xstf.methods._shared import side_of_cell
 
 SAMPLE = 1 << 18  # pixels that classes and outlier limits are found from, on an even lattice
 NOISE = 1e-4  # share of the pixels at either end that is no measurement
@@ -58,13 +59,7 @@ class Classified(Method):
     small: int = param(
         200, ge=1, unit="fine pixels", doc="a class with fewer pixels is dropped", source="program"
     )
-    cell: int | None = param(
-        None,
-        ge=2,
-        none=True,
-        unit="fine pixels",
-        doc="side of a coarse cell; for scenes with coarse images on the fine grid",
-    )
+    cell: int | None = side_of_cell()
 
     def __post_init__(self) -> None:
         """Check the parameters, also against each other."""

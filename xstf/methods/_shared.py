@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
-from xstf.method import Block
+from xstf.method import Block, param
 
 UPSAMPLE = ("cubic", "linear", "nearest")
+
+
+def side_of_cell() -> Any:
+    """Declare the parameter `cell` of methods that work on coarse cells."""
+    doc = "side of a coarse cell; for scenes with coarse images on the fine grid"
+    return param(None, ge=2, none=True, unit="fine pixels", doc=doc)
 
 
 def reach_of(how: str) -> int:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from xstf.method import Block, Method, param, register
-from xstf.methods._shared import around
+from xstf.methods._shared import around, side_of_cell
 
 BICUBIC = 2  # cells beside its own that a pixel's residual is made of; all are filled if missing
 EQUAL = 1e-6  # of the scene's variance: neighbours closer than this are equally alike
@@ -82,13 +82,7 @@ class Fitfc(Method):
         doc="pull of slopes towards 1; 0: least squares",
         source="not in the paper",
     )
-    cell: int | None = param(
-        None,
-        ge=2,
-        none=True,
-        unit="fine pixels",
-        doc="side of a coarse cell; for scenes with coarse images on the fine grid",
-    )
+    cell: int | None = side_of_cell()
 
     def halo(self, scale: int) -> int:
         """Half the window of neighbours."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from xstf.method import Block, Method, param, register
-from xstf.methods._shared import UPSAMPLE, on_fine, reach_of
+from xstf.methods._shared import UPSAMPLE, on_fine, reach_of, side_of_cell
 
 
 @register("hcm")
@@ -61,13 +61,7 @@ class Hcm(Method):
         doc="how mappings come to fine pixels",
         source="program: nearest",
     )
-    cell: int | None = param(
-        None,
-        ge=2,
-        none=True,
-        unit="fine pixels",
-        doc="side of a coarse cell; for scenes with coarse images on the fine grid",
-    )
+    cell: int | None = side_of_cell()
 
     @property
     def reach(self) -> int:

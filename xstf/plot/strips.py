@@ -94,8 +94,8 @@ def series(
         strip, charts = figure.subfigures(2, 1, height_ratios=(strip_height, deep))
     panels = _draw_strip(strip, _rows(parts, given, days, chosen), days, parts.grid.shape)
     if charts is not None:
-        for i, panel in enumerate(panels.flat):
-            _mark(panel, pixel, parts, coarse=i < len(days))
+        for panel in panels.flat:
+            _mark(panel, pixel, parts)
         _draw_charts(charts, parts, given, pixel, names)
     return figure
 
@@ -172,7 +172,7 @@ def _pixel(parts: Parts, point: tuple[float, float]) -> tuple[int, int]:
     return found[0], found[1]
 
 
-def _mark(panel: Any, pixel: Any, parts: Parts, *, coarse: bool) -> None:
+def _mark(panel: Any, pixel: Any, parts: Parts) -> None:
     """Mark the pixel on an image, in whichever pixels that was drawn."""
     if not panel.images:
         return
