@@ -24,21 +24,26 @@ _HOMES = {
     "write_images": "geotiff",
     "score": "scoring",
     "consistency": "degraded",
+    "find_suspects": "suspects",
     "compare": "comparison",
     "open_predictions": "comparison",
     "recommend": "advice",
     "simulate": "simulation",
 }
 
+_MODULES = ("masks",)  # whose functions are called by their names: xstf.masks.hide
+
 __all__ = ["__version__", *_HOMES]
 
 
 def __getattr__(name: str) -> Any:
-    """Import a public function where it is first used."""
+    """Import a public function, or module, where it is first used."""
+    if name in _MODULES:
+        return import_module(f"xstf.{name}")
     if name in _HOMES:
         return getattr(import_module(f"xstf.{_HOMES[name]}"), name)
     raise AttributeError(f"module 'xstf' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    return sorted(__all__)
+    return sorted([*__all__, *_MODULES])

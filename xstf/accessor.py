@@ -43,6 +43,12 @@ class SceneAccessor:
 
         return degraded.consistency(predicted, self._ds, **options)
 
+    def find_suspects(self, **options: Any) -> xr.Dataset:
+        """Say which pairs have images that disagree; see `xstf.find_suspects`."""
+        from xstf import suspects
+
+        return suspects.find_suspects(self._ds, **options)
+
     def compare(self, methods: Any = None, **options: Any) -> xr.Dataset:
         """Hold out each known fine image and score all methods; see `xstf.compare`."""
         from xstf import comparison
