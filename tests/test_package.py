@@ -46,6 +46,8 @@ RANK = {
     "xstf.degraded": 8,
     "xstf.flags": 0,
     "xstf.masks": 1,
+    "xstf.sensors.bands": 0,
+    "xstf.sensors": 9,
     "xstf.suspects": 9,
     "xstf.scoring": 9,
     "xstf.holdout": 9,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import xarray as xr
 
@@ -11,14 +13,7 @@ def reduce_to_cells(array: xr.DataArray, cell: int) -> xr.DataArray:
 
     A cell is missing where more than half of its pixels are.
     """
-    y, x = array.dims[-2:]
-    for dim in (y, x):
-        if array.sizes[dim] % cell:
-            keep = array.sizes[dim] // cell * cell
-            raise ValueError(
-                f"scale {cell} does not divide the {array.sizes[dim]} pixels along {dim}; cut "
-                f"both images first: .isel({dim}=slice(0, {keep}))"
-            )
+    check_whole(array, cell)
     from xstf.kernels.boxes import cell_means
 
     data = array.data
@@ -30,10 +25,27 @@ def reduce_to_cells(array: xr.DataArray, cell: int) -> xr.DataArray:
         data = data.rechunk({data.ndim - 2: whole[0], data.ndim - 1: whole[1]})
         small = (*data.chunks[:-2], *(tuple(s // cell for s in c) for c in whole))
         means = data.map_blocks(
-            cell_means, cell, chunks=small, dtype="float32", meta=np.empty((0,) * 4, "f4")
+            cell_means, cell, chunks=small, dtype="float32", meta=np.empty((0,) * data.ndim, "f4")
         )
     else:
         means = cell_means(np.asarray(data), cell)
+    return label_cells(means, array, cell)
+
+
+def check_whole(array: xr.DataArray, cell: int) -> None:
+    """Raise where cells do not divide images (..., y, x)."""
+    for dim in array.dims[-2:]:
+        if array.sizes[dim] % cell:
+            keep = array.sizes[dim] // cell * cell
+            raise ValueError(
+                f"scale {cell} does not divide the {array.sizes[dim]} pixels along {dim}; cut "
+                f"both images first: .isel({dim}=slice(0, {keep}))"
+            )
+
+
+def label_cells(means: Any, array: xr.DataArray, cell: int) -> xr.DataArray:
+    """Return means over the cells of `array` with its names, labelled by the cells' centres."""
+    y, x = array.dims[-2:]
     coords = {n: c for n, c in array.coords.items() if y not in c.dims and x not in c.dims}
     for dim in (y, x):
         coords[dim] = (dim, array[dim].values.reshape(-1, cell).mean(axis=1))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -34,6 +35,8 @@ def scene(
     scale: int | None = None,
     valid_range: tuple[float, float] | None = ASK,
     classes: xr.DataArray | np.ndarray | None = None,
+    bands: Sequence[str] | None = None,
+    sensors: tuple[str, str] | None = None,
     fine_name: str = "fine",
     coarse_name: str = "coarse",
 ) -> xr.Dataset:
@@ -55,6 +58,10 @@ def scene(
         said. None where there is none (temperature, indices). Clamps and range repairs use it.
     classes
         (y, x) class map of the fine grid, whole numbers from 1, 0 where unclassified.
+    bands, sensors
+        Bands by name, such as ``["green", "red", "nir"]``, and the two sensors whose images these
+        are, such as ``("landsat8", "modis")``: finds the bands that see the same light
+        (`xstf.sensors.select_bands`). Without them both images must have the same bands.
     fine_name, coarse_name
         Names of the two nodes or variables, where one object holds both.
 
@@ -95,6 +102,8 @@ def scene(
             f"fine and coarse are {type(fine).__name__} and {type(coarse).__name__}; give two "
             "DataArrays (time, band, y, x), or one Dataset or DataTree that holds both"
         )
+    if bands is not None or sensors is not None:
+        fine, coarse = _select(fine, coarse, bands, sensors)
     limits = limits_of(REFLECTANCE if valid_range is ASK else valid_range)
     mappings = (mapping_of(fine), mapping_of(coarse) or mapping_of(coarse, "spatial_ref_coarse"))
     fine, coarse = (_images(a, n, limits) for a, n in ((fine, "fine"), (coarse, "coarse")))
@@ -230,6 +239,20 @@ def _decoded(array: xr.DataArray, name: str) -> xr.DataArray:
     array.attrs = {k: v for k, v in array.attrs.items() if k not in PACKED}
     array.encoding = {}
     return array
+
+
+def _select(
+    fine: xr.DataArray, coarse: xr.DataArray, bands: Any, sensors: Any
+) -> tuple[xr.DataArray, xr.DataArray]:
+    """Return the bands of both that see the same light, under one name."""
+    from xstf.sensors.bands import select_bands
+
+    if bands is None or sensors is None or isinstance(sensors, str) or len(sensors) != 2:
+        raise ValueError(
+            f"bands={bands!r}, sensors={sensors!r}: give both, the names of the bands and of the "
+            "two sensors, as in bands=['red', 'nir'], sensors=('landsat8', 'modis')"
+        )
+    return select_bands(fine, sensors[0], bands), select_bands(coarse, sensors[1], bands)
 
 
 def _same_bands(fine: xr.DataArray, coarse: xr.DataArray) -> xr.DataArray:

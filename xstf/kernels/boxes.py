@@ -101,3 +101,53 @@ def _moments(images, cell, out):
                 out[2, n, i, j] = spread
                 out[3, n, i, j] = low
                 out[4, n, i, j] = high
+
+
+def weighted_means(images: np.ndarray, cell: int, line: np.ndarray) -> np.ndarray:
+    """Return means over cells whose pixels, and those around them, have weights.
+
+    Parameters
+    ----------
+    images
+        (..., y, x), whole cells. NaN is left out, and so is what lies beyond the images.
+    cell
+        Side of a cell in pixels.
+    line
+        (cell + 2 margin,): weight of the pixels along one axis, with a sum of 1.
+
+    Returns
+    -------
+    numpy.ndarray
+        (..., y / cell, x / cell) float32; NaN where more than half of the weight is missing.
+    """
+    lead, (height, width) = images.shape[:-2], images.shape[-2:]
+    out = np.empty((*lead, height // cell, width // cell), np.float32)
+    flat = np.ascontiguousarray(images, np.float32).reshape(-1, height, width)
+    _weighted_means(flat, cell, line, out.reshape(flat.shape[0], *out.shape[-2:]))
+    return out
+
+
+@njit(nogil=True, cache=True)
+def _weighted_means(images, cell, line, out):
+    height, width = images.shape[1:]
+    margin = (line.size - cell) // 2
+    sums = np.empty((2, out.shape[1], width))  # along the columns first, then along the rows
+    for n in range(out.shape[0]):
+        sums[:] = 0.0
+        for i in range(out.shape[1]):
+            top = i * cell - margin
+            for k in range(max(0, -top), min(line.size, height - top)):
+                for x in range(width):
+                    value = np.float64(images[n, top + k, x])
+                    if not np.isnan(value):
+                        sums[0, i, x] += line[k] * value
+                        sums[1, i, x] += line[k]
+        for i in range(out.shape[1]):
+            for j in range(out.shape[2]):
+                left = j * cell - margin
+                total = 0.0
+                weight = 0.0
+                for k in range(max(0, -left), min(line.size, width - left)):
+                    total += line[k] * sums[0, i, left + k]
+                    weight += line[k] * sums[1, i, left + k]
+                out[n, i, j] = total / weight if weight >= 0.5 - 1e-9 else np.nan

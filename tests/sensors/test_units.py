@@ -1,0 +1,91 @@
+"""Stored numbers and reflectance."""
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from xstf.sensors import PRODUCTS, recognise, to_reflectance
+
+
+def stored(values, dtype=None):
+    return xr.DataArray(np.atleast_2d(np.asarray(values, dtype)), dims=("y", "x"))
+
+
+@pytest.mark.parametrize(
+    ("product", "numbers", "expected"),
+    [
+        ("landsat-c2", [0, 7273, 43636, 65535], [np.nan, 7.5e-6, 0.99999, np.nan]),
+        ("landsat-c1", [-9999, 0, 2500, 20000], [np.nan, 0, 0.25, np.nan]),
+        ("hls", [-9999, -50, 2500, 16001], [np.nan, -0.005, 0.25, np.nan]),
+        ("sentinel2", [0, 1, 2500, 65535], [np.nan, 1e-4, 0.25, np.nan]),
+        ("sentinel2-04", [0, 1000, 3500, 65535], [np.nan, 0, 0.25, np.nan]),
+        ("mod09", [-28672, -100, 2500, 16000], [np.nan, -0.01, 0.25, 1.6]),
+        ("mcd43", [32767, 0, 2500, 10000], [np.nan, 0, 0.25, 1]),
+        ("vnp09", [-28672, -100, 2500, 16000], [np.nan, -0.01, 0.25, 1.6]),
+    ],
+)
+def test_numbers_of_products(product, numbers, expected):
+    for dtype in ("int32", "float64"):
+        found = to_reflectance(stored(numbers, dtype), product)
+        assert found.dtype == np.float32
+        np.testing.assert_allclose(found[0], expected, atol=1e-7)
+    lazy = to_reflectance(stored(numbers, "int32").chunk(x=1), product)
+    assert lazy.chunks is not None
+    np.testing.assert_array_equal(lazy, found)
+    assert set(PRODUCTS) == set(
+        ["landsat-c2", "landsat-c1", "hls", "sentinel2", "sentinel2-04", "mod09", "mcd43", "vnp09"]
+    )
+
+
+def test_what_is_scaled_already_or_not_yet_is_refused():
+    scaled = stored([0.1, 0.2])
+    scaled.encoding["scale_factor"] = 1e-4
+    with pytest.raises(ValueError, match="read with scale_factor, so they are scaled already"):
+        to_reflectance(scaled, "hls")
+    asking = stored([1000, 2000]).assign_attrs(scale_factor=1e-4)
+    with pytest.raises(ValueError, match="carry scale_factor of their own, which was not applied"):
+        to_reflectance(asking, "hls")
+    with pytest.raises(ValueError, match="product='modis' is none of landsat-c2,"):
+        to_reflectance(stored([1]), "modis")
+
+
+def land(low, high, whole=True, size=40, missing=0.0):
+    random = np.random.default_rng(1)
+    values = random.uniform(low, high, (1, 2, size, size))
+    values = np.round(values) if whole else values
+    values[random.random(values.shape) < missing] = np.nan
+    return xr.DataArray(values, dims=("time", "band", "y", "x"))
+
+
+@pytest.mark.parametrize(
+    ("images", "units"),
+    [
+        (land(0.01, 0.6, whole=False), "reflectance"),
+        (land(0.01, 0.6, whole=False, missing=0.9), "reflectance"),
+        (land(-0.05, 1.3, whole=False), "reflectance"),
+        (land(100, 6000), "1e-4"),
+        (land(300, 700), "1e-4"),
+        (land(-80, 3000), "1e-4"),
+        (land(50.5, 4000.5, whole=False), "1e-4"),
+        (land(7500, 25000), "landsat-c2"),
+        (land(7300, 11000), "landsat-c2"),
+        (land(3, 240), "1/255"),
+    ],
+)
+def test_units_are_recognised(images, units):
+    assert recognise(images) == units
+    assert recognise(images.chunk(y=7)) == units
+
+
+@pytest.mark.parametrize(
+    ("images", "match"),
+    [
+        (land(0.1, 0.5, whole=False, size=8).isel(band=[0]), "only 64 pixels of the middle image"),
+        (land(280.5, 310.5, whole=False) * 1000, "neither reflectance nor"),
+        (land(-5000, 100), "neither reflectance nor"),
+        (land(2.5, 9.5, whole=False), "neither reflectance nor"),
+    ],
+)
+def test_units_that_fit_nothing_are_refused(images, match):
+    with pytest.raises(ValueError, match=match):
+        recognise(images)
