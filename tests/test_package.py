@@ -44,6 +44,7 @@ RANK = {
     "xstf.rows": 8,
     "xstf.archive": 9,
     "xstf.degraded": 8,
+    "xstf.datasets": 9,
     "xstf.flags": 0,
     "xstf.masks": 1,
     "xstf.sensors.bands": 0,

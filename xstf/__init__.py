@@ -31,7 +31,7 @@ _HOMES = {
     "simulate": "simulation",
 }
 
-_MODULES = ("masks", "sensors")  # called by their names, as in xstf.masks.hide
+_MODULES = ("datasets", "masks", "sensors")  # called by their names, as in xstf.masks.hide
 
 __all__ = ["__version__", *_HOMES]
 
