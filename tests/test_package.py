@@ -25,6 +25,8 @@ RANK = {
     "xstf.reduction": 1,
     "xstf.kernels": 0,
     "xstf.coordinates": 1,
+    "xstf.placing": 2,
+    "xstf.cubes": 3,
     "xstf.checks": 2,
     "xstf.method": 2,
     "xstf.cutting": 3,

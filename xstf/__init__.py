@@ -21,6 +21,7 @@ _HOMES = {
     "open_scene": "store",
     "save": "store",
     "read_images": "images",
+    "to_images": "cubes",
     "write_images": "geotiff",
     "score": "scoring",
     "consistency": "degraded",

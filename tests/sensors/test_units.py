@@ -42,11 +42,24 @@ def test_what_is_scaled_already_or_not_yet_is_refused():
     scaled.encoding["scale_factor"] = 1e-4
     with pytest.raises(ValueError, match="read with scale_factor, so they are scaled already"):
         to_reflectance(scaled, "hls")
-    asking = stored([1000, 2000]).assign_attrs(scale_factor=1e-4)
-    with pytest.raises(ValueError, match="carry scale_factor of their own, which was not applied"):
+    asking = stored([1000, 2000]).assign_attrs(scale_factor=2.75e-5)
+    with pytest.raises(
+        ValueError, match="carry scale_factor=2.75e-05, which is not how hls stores"
+    ):
         to_reflectance(asking, "hls")
     with pytest.raises(ValueError, match="product='modis' is none of landsat-c2,"):
         to_reflectance(stored([1]), "modis")
+
+
+@pytest.mark.parametrize(
+    "own", [{}, {"scale_factor": 1.0, "add_offset": 0.0}, {"scale_factor": 1e-4}]
+)
+def test_what_readers_note_is_respected_and_dropped(own):
+    """Readers that do not decode leave scale, offset and fill as attributes."""
+    images = stored([1000, 255, -9999], "int16").assign_attrs(own, _FillValue=255, sensor="OLI")
+    found = to_reflectance(images, "hls")
+    np.testing.assert_allclose(found[0], [0.1, np.nan, np.nan])
+    assert found.attrs == {"sensor": "OLI", "units": "1", "valid_range": (0.0, 1.0)}
 
 
 def land(low, high, whole=True, size=40, missing=0.0):

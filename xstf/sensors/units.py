@@ -12,6 +12,7 @@ import xarray as xr
 SAMPLE = 512  # pixels a side that are looked at to recognise units
 SEEN = 100  # of them must not be missing
 BRIGHT = 2.0  # reflectance that nothing exceeds
+PACKED = ("scale_factor", "add_offset", "_FillValue", "missing_value", "nodata")
 EDGES = (1.0, 99.0)  # percentiles that must be plausible
 
 
@@ -74,7 +75,7 @@ def to_reflectance(images: xr.DataArray, product: str) -> xr.DataArray:
     Raises
     ------
     ValueError
-        For an unknown product, or images that say that they are scaled, or still to be scaled.
+        For an unknown product, or images that say that they are scaled already, or otherwise.
 
     Examples
     --------
@@ -91,20 +92,25 @@ def to_reflectance(images: xr.DataArray, product: str) -> xr.DataArray:
         raise ValueError(
             f"these images were read with {' and '.join(sorted(done))}, so they are scaled already"
         )
-    asked = {n for n in ("scale_factor", "add_offset", "_FillValue") if n in images.attrs}
-    if asked:
+    own = {n: images.attrs[n] for n in ("scale_factor", "add_offset") if n in images.attrs}
+    same = {"scale_factor": (1.0, packed.scale_factor), "add_offset": (0.0, packed.offset)}
+    other = [f"{n}={v}" for n, v in own.items() if not np.isclose(v, same[n], atol=0).any()]
+    if other:
         raise ValueError(
-            f"these images carry {', '.join(sorted(asked))} of their own, which was not applied; "
-            "decode them: xarray.decode_cf(...), or drop these attributes"
+            f"these images carry {', '.join(other)}, which is not how {product} stores images; "
+            "name the product that they are, or decode them by what they say: xarray.decode_cf"
         )
-    return xr.apply_ufunc(
+    fill = [v for n, v in images.attrs.items() if n in ("_FillValue", "missing_value", "nodata")]
+    kept = {n: v for n, v in images.attrs.items() if n not in PACKED}
+    found = xr.apply_ufunc(
         _unpacked,
         images,
-        kwargs={"packed": packed},
+        kwargs={"packed": packed, "fill": fill},
         dask="parallelized",
         output_dtypes=[np.float32],
-        keep_attrs=True,
-    ).assign_attrs(units="1", valid_range=(0.0, 1.0))
+    )
+    found.attrs = kept | {"units": "1", "valid_range": (0.0, 1.0)}
+    return found
 
 
 def recognise(images: xr.DataArray) -> str:
@@ -180,7 +186,8 @@ def _sample(images: xr.DataArray) -> np.ndarray:
     return values[np.isfinite(values)]
 
 
-def _unpacked(values: np.ndarray, packed: Packed) -> np.ndarray:
+def _unpacked(values: np.ndarray, packed: Packed, fill: list[float]) -> np.ndarray:
     number = values.astype(np.float64)
-    good = (number >= packed.low) & (number <= packed.high) & ~np.isin(number, packed.fill)
+    good = (number >= packed.low) & (number <= packed.high)
+    good &= ~np.isin(number, [*packed.fill, *fill])
     return np.where(good, number * packed.scale_factor + packed.offset, np.nan).astype(np.float32)
