@@ -41,6 +41,7 @@ RANK = {
     "xstf.whole": 6,
     "xstf.engine": 7,
     "xstf.fingerprint": 0,
+    "xstf.cluster": 0,
     "xstf.metrics": 1,
     "xstf.api": 8,
     "xstf.rows": 8,
