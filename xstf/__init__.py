@@ -32,7 +32,8 @@ _HOMES = {
     "simulate": "simulation",
 }
 
-_MODULES = ("datasets", "masks", "sensors")  # called by their names, as in xstf.masks.hide
+# whose functions are called by their names, as in xstf.masks.hide
+_MODULES = ("cluster", "datasets", "masks", "sensors")
 
 __all__ = ["__version__", *_HOMES]
 
