@@ -144,12 +144,18 @@ def as_dataset(data: Any, fine: str = "fine", coarse: str = "coarse") -> xr.Data
     return data.drop_vars([to for to in names.values() if to in data]).rename(names)
 
 
-def _images(array: xr.DataArray, name: str, limits: Any) -> xr.DataArray:
-    """Return images (time, band, y, x) as float32, checked."""
+def as_images(array: xr.DataArray, name: str) -> xr.DataArray:
+    """Return images (time, band, y, x) as float32, checked but for their values."""
     array = _decoded(_named(array, name), name)
     check_filled(array, name)
     check_times(array["time"].values, name)
     check_bands(array, name)
+    return array
+
+
+def _images(array: xr.DataArray, name: str, limits: Any) -> xr.DataArray:
+    """Return images (time, band, y, x) as float32, checked."""
+    array = as_images(array, name)
     if isinstance(array.data, np.ndarray):  # on disk, the first pass over them sees
         finite = array.values[np.isfinite(array.values)]
         if len(finite):
@@ -257,7 +263,7 @@ def _on_cells(
     fine: xr.DataArray, coarse: xr.DataArray, scale: Any
 ) -> tuple[xr.DataArray, xr.DataArray, int]:
     """Return both images, the coarse one on its own cells below the fine one, and the scale."""
-    known = _whole_scale(scale)
+    known = whole_scale(scale)
     alike = fine.shape[2:] == coarse.shape[2:] and same_axes(fine, coarse)
     if alike and known is None:
         scale_of(*((a.sizes["y"], a.sizes["x"]) for a in (fine, coarse)))  # raises
@@ -271,7 +277,8 @@ def _on_cells(
     return fine, coarse.rename({"y": "y_coarse", "x": "x_coarse"}), factor
 
 
-def _whole_scale(scale: Any) -> int | None:
+def whole_scale(scale: Any) -> int | None:
+    """Return a stated scale, checked; None where none is."""
     if scale is None:
         return None
     number = isinstance(scale, int | float | np.integer | np.floating)
