@@ -24,6 +24,7 @@ RANK = {
     "xstf.rereading": 0,
     "xstf.reduction": 1,
     "xstf.kernels": 0,
+    "xstf.conventions": 1,
     "xstf.coordinates": 1,
     "xstf.checks": 2,
     "xstf.projection": 2,
