@@ -174,6 +174,13 @@ def test_coarse_images_on_the_fine_grid_need_their_cell():
     np.testing.assert_array_equal(mended.coarse, wide[..., :-3, 5:])
 
 
+def test_the_accessor_does_the_same():
+    ds, _ = off_by(3, -5)
+    found = ds.stf.estimate_shift(search=8)
+    assert found.equals(xstf.estimate_shift(ds, search=8))
+    assert ds.stf.mend_shift(found).equals(xstf.mend_shift(ds, found))
+
+
 def test_mending_twice_adds_up_and_cuts_classes_along():
     ds, _ = off_by(3, -5)
     ds["classes"] = (("y", "x"), np.arange(ds.sizes["y"] * ds.sizes["x"]).reshape(160, 192) % 5)

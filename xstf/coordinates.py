@@ -226,7 +226,8 @@ def _half_pixel(inside: float, factor: int) -> str:
         return ""
     return (
         f". That is half a pixel: if the coordinates of {' or '.join(w for w, _ in found)} name "
-        f"corners of pixels and not centres, say so: xstf.align(fine, coarse, {found[0][1]})"
+        f"corners of pixels and not centres, say which: xstf.align(fine, coarse, {found[0][1]}), "
+        'or "lower-left"'
     )
 
 
