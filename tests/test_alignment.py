@@ -250,6 +250,25 @@ def test_missing_stays_missing_and_does_not_bleed(how):
     np.testing.assert_allclose(got.values[got.notnull()], 0.25, rtol=0, atol=1e-6)
 
 
+@pytest.mark.parametrize("lazy", [False, True])
+def test_fill_values_of_floats_are_missing(lazy):
+    source = around(FINE, SINUSOIDAL, 463.0)
+    coarse = images(source, 0.25)
+    coarse[..., 5:8, 5:8] = np.nan
+    want = xstf.align(images(FINE), coarse).coarse
+    filled = coarse.fillna(-3.4e38).assign_attrs(_FillValue=np.float64(-3.4e38))
+    got = xstf.align(images(FINE), filled.chunk(y=5) if lazy else filled).coarse
+    np.testing.assert_array_equal(got, want)
+    assert "_FillValue" not in got.attrs
+
+
+def test_a_class_map_is_cut_by_its_own_axes():
+    values = np.arange(97 * 130).reshape(97, 130) % 7
+    classes = xr.DataArray(values.T, dims=("x", "y"))
+    ds = xstf.align(images(FINE), images(around(FINE, UTM, 460.0)), classes=classes)
+    np.testing.assert_array_equal(ds.classes, values[:90, :120])
+
+
 # Lazy
 
 

@@ -10,7 +10,7 @@ import xarray as xr
 
 from xstf.coordinates import mapping_of, same_crs, with_axes
 from xstf.projection import Lattice, covered, lattice_of, side_of_cell
-from xstf.scenes import ASK, as_images, scene, whole_scale
+from xstf.scenes import ASK, as_images, class_map, scene, whole_scale
 from xstf.shifting import estimate_shift, mend_shift, numbers_of
 from xstf.warping import RESAMPLINGS, on_cells, whole_pixels
 
@@ -102,7 +102,8 @@ def align(
     pair = _Pair(*images, target, source, _scale(source, target, scale), resampling)
     options: dict[str, Any] = {"valid_range": valid_range}
     if classes is not None:
-        options["classes"] = _on_pixels(classes, target)
+        on_fine = class_map(classes, images[0].array.assign_coords(target.centres))
+        options["classes"] = xr.DataArray(on_fine, dims=("y", "x"))
     if shift is None:
         return _aligned(pair, (0.0, 0.0), options)
     if isinstance(shift, str):
@@ -198,16 +199,6 @@ def _apart(source: Lattice, target: Lattice) -> str:
         f"the images do not overlap: fine covers {target}, coarse {source}; check the CRS of both "
         "and the order of their coordinates"
     )
-
-
-def _on_pixels(classes: Any, target: Lattice) -> xr.DataArray:
-    """Return a class map whose dimensions are those of the fine images."""
-    if tuple(classes.shape) != target.shape:
-        raise ValueError(
-            f"the classes have shape {tuple(classes.shape)}, but the fine images are "
-            f"{target.shape[0]} x {target.shape[1]}; give one class for each fine pixel"
-        )
-    return xr.DataArray(getattr(classes, "data", classes), dims=("y", "x"))
 
 
 def _agreed(found: xr.Dataset, scale: int) -> xr.Dataset:

@@ -107,7 +107,7 @@ def scene(
         if name in flags:
             ds[name] = ds[name] & read_flags(flags[name])
     if classes is not None:
-        ds["classes"] = (("y", "x"), _class_map(classes, fine))
+        ds["classes"] = (("y", "x"), class_map(classes, fine))
     ds = set_mappings(ds, *mappings)
     ds.attrs["valid_range"] = None if limits is None else list(limits)
     ds.attrs["scale"] = factor
@@ -231,6 +231,10 @@ def _decoded(array: xr.DataArray, name: str) -> xr.DataArray:
         array = values.assign_attrs(array.attrs)
     elif array.dtype.kind != "f":
         raise ValueError(f"{name} is {array.dtype}; images are numbers, NaN where missing")
+    else:  # floats whose missing pixels were not made NaN when they were opened
+        fill = array.attrs.get("_FillValue", array.attrs.get("missing_value"))
+        if fill is not None and np.isfinite(fill):
+            array = array.where(array != array.dtype.type(fill))
     array = array.astype("float32")
     # what was decoded must not say that it is packed, or a writer scales it again
     array.attrs = {k: v for k, v in array.attrs.items() if k not in PACKED}
@@ -307,7 +311,7 @@ def _spread(array: xr.DataArray, times: np.ndarray) -> xr.DataArray:
     )
 
 
-def _class_map(classes: xr.DataArray | np.ndarray, fine: xr.DataArray) -> Any:
+def class_map(classes: xr.DataArray | np.ndarray, fine: xr.DataArray) -> Any:
     """Return the data of a class map, matched to the fine pixels by names and coordinates."""
     sizes = {dim: fine.sizes[dim] for dim in ("y", "x")}
     if isinstance(classes, xr.DataArray) and classes.ndim == 2:

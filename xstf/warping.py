@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from xstf.coordinates import CLOSE
 from xstf.projection import Lattice, corners, locate, side_of_cell
 from xstf.reduction import reduce_to_cells
 
 RESAMPLINGS = ("nearest", "bilinear", "cubic", "average")
 TILE = 256  # cells along the side of a task's output
+_SAME = 0.003  # of a coarse pixel: edges that lie nearer are the same; 0.05 fine ones at scale 16
 _LINES = 17  # of a tile, by which the pixels that it needs are found
 
 
@@ -53,10 +53,9 @@ def whole_pixels(source: Lattice, cells: Lattice) -> tuple[slice, slice, int] | 
         (u[0, 0], u[0, 1], u[1] - u[0], source.shape[1], cells.shape[1]),
     ):
         side = abs(stop - start) / size
-        slack = CLOSE * min(1.0, side / 4)  # of a source pixel, where a fine one may be smaller
         ends = [round(e) if np.isfinite(e) else -1 for e in (start, stop)]
         off = max(abs(start - ends[0]), abs(stop - ends[1]), np.abs(bent).max())
-        if not off <= slack or round(side) < 1 or abs(ends[1] - ends[0]) != round(side) * size:
+        if not off <= _SAME or round(side) < 1 or abs(ends[1] - ends[0]) != round(side) * size:
             return None
         if min(ends) < 0 or max(ends) > extent:
             return None
