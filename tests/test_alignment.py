@@ -387,6 +387,17 @@ def test_every_refusal_has_its_cure(change, message):
         xstf.align(**given)
 
 
+def test_images_whose_place_or_pixel_is_not_known_are_refused():
+    coarse = images(around(FINE, "EPSG:4326", 0.005))
+    bare = coarse.drop_vars(["y", "x"])
+    del bare.spatial_ref.attrs["GeoTransform"]
+    with pytest.raises(ValueError, match=r"a CRS but no coordinates.*assign_coords\(y=\.\.\., x="):
+        xstf.align(images(FINE), bare)
+    line, plain = images(FINE).isel(y=[0]), around(FINE, UTM, 450.0)
+    with pytest.raises(ValueError, match="one pixel along y and no GeoTransform.*write_transform"):
+        xstf.align(line.drop_vars("spatial_ref"), images(plain).drop_vars("spatial_ref"))
+
+
 def test_swapped_images_are_noticed():
     with pytest.raises(ValueError, match="are fine and coarse swapped"):
         xstf.align(images(around(FINE, UTM, 450.0)), images(FINE))

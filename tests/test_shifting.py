@@ -256,3 +256,12 @@ def test_dates_that_disagree_are_not_mended_by_themselves():
     coarse = ds.coarse.rename(y_coarse="y", x_coarse="x")
     with pytest.raises(ValueError, match=r"do not agree on a shift .*state shift="):
         xstf.align(ds.fine, coarse, shift="auto")
+
+
+def test_a_peak_of_chance_is_not_mended_by_itself():
+    ds, _ = off_by(3, -5)
+    noise = np.random.default_rng(3).uniform(0, 1, ds.coarse.shape).astype("f4")
+    noise = 0.2 * noise + 0.3 * ds.coarse.values  # a trace of the truth, and a peak
+    coarse = ds.coarse.copy(data=noise).rename(y_coarse="y", x_coarse="x")
+    with pytest.raises(ValueError, match=r"hardly look alike .*from chance.*state shift="):
+        xstf.align(ds.fine, coarse, shift="auto")

@@ -14,6 +14,8 @@ from xstf.scenes import ASK, as_images, class_map, scene, whole_scale
 from xstf.shifting import estimate_shift, mend_shift, numbers_of
 from xstf.warping import RESAMPLINGS, on_cells, whole_pixels
 
+_ALIKE = 0.5  # correlation below which a peak is not believed without being asked
+
 
 def align(
     fine: xr.DataArray,
@@ -50,7 +52,7 @@ def align(
     shift
         What `xstf.estimate_shift` returned, two numbers, or ``"auto"``: the coarse images are
         moved by so many fine pixels (rows, columns). ``"auto"`` estimates them, which reads all
-        pairs once, here and now.
+        pairs once, here and now, and is refused where they do not agree.
     fine_anchor, coarse_anchor
         What coordinates name of a pixel: ``"center"``, ``"upper-left"`` or ``"lower-left"``. None:
         what the GeoTransform says, where there is one, else the centre.
@@ -202,7 +204,14 @@ def _apart(source: Lattice, target: Lattice) -> str:
 
 
 def _agreed(found: xr.Dataset, scale: int) -> xr.Dataset:
-    """Return a shift that the pairs agree on; raise where they do not."""
+    """Return a shift that the pairs show and agree on; raise where they do not."""
+    alike = found["after"].mean().item()
+    if alike < _ALIKE:
+        raise ValueError(
+            f"the pairs hardly look alike wherever they are laid (correlation {alike:.2f}, less "
+            f"than {_ALIKE}), so a shift cannot be told from chance and none is mended; state "
+            "shift=(rows, columns), or none"
+        )
     for dim in ("dy", "dx"):
         each = found[f"{dim}_of_date"].values
         if not (np.abs(each - found[dim].item()) <= max(1, scale / 2)).mean() > 0.5:

@@ -37,8 +37,8 @@ def on_cells(images: xr.DataArray, source: Lattice, cells: Lattice, how: str | N
         return cut.data if side == 1 else reduce_to_cells(cut, side).data
     if hasattr(images.data, "dask"):
         return _lazily(images.data, source, cells, how)
-    return _tile(images.values, source, cells, (slice(0, cells.shape[0]), slice(0, cells.shape[1])),
-                 (0, 0), how)  # fmt: skip
+    everything = (slice(0, size) for size in cells.shape)
+    return _warped(images.values, corners(source, cells, *everything), (0, 0), how)
 
 
 def whole_pixels(source: Lattice, cells: Lattice) -> tuple[slice, slice, int] | None:
@@ -105,17 +105,6 @@ def _lazily(data: Any, source: Lattice, cells: Lattice, how: str) -> Any:
 
 def _cuts(size: int) -> list[slice]:
     return [slice(start, min(start + TILE, size)) for start in range(0, size, TILE)]
-
-
-def _tile(
-    values: np.ndarray,
-    source: Lattice,
-    cells: Lattice,
-    tile: tuple[slice, slice],
-    start: tuple[int, int],
-    how: str,
-) -> np.ndarray:
-    return _warped(values, corners(source, cells, *tile), start, how)
 
 
 def _warped(
