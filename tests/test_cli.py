@@ -762,6 +762,17 @@ def test_boreas(tmp_path, out):
 
 @real
 @absent
+def test_boreas_with_its_shift_mended(tmp_path):
+    folder, dates = DATA / "boreas", "2001-05-24,2001-07-11,2001-08-12"
+    said = run("fuse", "--fine", folder / "tm*", "--coarse", folder / "modis*", "--fine-dates",
+        dates, "--coarse-dates", dates, "--scale", 16, "--scale-factor", "1e-4", "--shift", "auto",
+        "-m", "add", "--dates", "2001-07-11", "-o", tmp_path / "a.zarr").stdout  # fmt: skip
+    assert re.search("moved by 8.0 rows, 17.0 columns of fine pixels", said)
+    assert "384 x 368 pixels" in said
+
+
+@real
+@absent
 def test_saltonsea(tmp_path):
     days = ("2020-10-17", "2020-11-11")
     files = [
@@ -776,6 +787,32 @@ def test_saltonsea(tmp_path):
     said = run("score", tmp_path / "tifs", truth, "--bands", "nir", "--scale", 7).stdout
     assert 400 < float(said.splitlines()[-1].split()[1]) < 762  # the pair unchanged: 762
     assert "EPSG:32611" in run("info", tmp_path / "tifs").stdout
+
+
+def test_files_on_other_grids_are_aligned_where_asked(tmp_path):
+    """The refusal names the option, and the option does it."""
+    rng = np.random.default_rng(0)
+    for kind, size, pixel, north, days in (
+        ("fine", 60, 30.0, 5_100_000.0, DAYS[:1]),
+        ("coarse", 12, 250.0, 5_100_600.0, DAYS),
+    ):
+        axis = (np.arange(size) + 0.5) * pixel
+        image = xr.DataArray(
+            rng.uniform(0, 0.5, (len(days), 1, size, size)).astype("f4"),
+            dims=("time", "band", "y", "x"),
+            coords={"time": np.array(days, "datetime64[ns]"), "band": ["red"],
+                    "y": north - axis, "x": 499_500.0 + (kind == "fine") * 500 + axis},
+        )  # fmt: skip
+        xstf.write_images(xstf.georeference(image, "EPSG:32633"), tmp_path / kind, prefix=kind)
+    files = ["--fine", tmp_path / "fine" / "*.tif", "--coarse", tmp_path / "coarse" / "*.tif"]
+    call = ["fuse", *files, "-m", "add", "-o", tmp_path / "fused.zarr"]
+    assert "--align" in run(*call, code=1).stderr
+    assert "3 dates, 1 band, 56 x 56 pixels" in run(*call, "--align").stdout
+    said = run(*call, "--overwrite", "--align", "--shift", "1.5,-2").stdout
+    assert "moved by 1.5 rows, -2.0 columns" in said
+    assert "no shift; write auto" in run(*call, "--shift", "far", code=2).stderr
+    assert "is for image files" in run("fuse", "s.zarr", "--align", "-m", "add", "-o", "b.zarr",
+                                       code=2).stderr  # fmt: skip
 
 
 def test_info_of_images_whose_names_hold_no_date_and_of_a_truth(truth, files, tmp_path):

@@ -85,9 +85,9 @@ def test_a_flipped_axis_is_refused():
     fine, coarse = square(8), square(4, 2.0)
     for axis in (0, 1):
         flipped = tuple(a[::-1] if n == axis else a for n, a in enumerate(coarse))
-        with pytest.raises(ValueError, match="one axis runs up and the other down; flip") as caught:
+        with pytest.raises(ValueError, match="runs up in fine and down in") as caught:
             meet(fine, flipped, None)
-        assert "isel(y=slice(None, None, -1))" in str(caught.value)
+        assert f"isel({'yx'[axis]}=slice(None, None, -1))" in str(caught.value)
 
 
 @pytest.mark.parametrize(("first", "count"), [(0, 3), (1, 4), (-1, 4)])
@@ -198,7 +198,7 @@ def test_crs_must_be_the_same_and_on_both_sides():
     same_crs(ours, same)
     with pytest.raises(ValueError, match="fine EPSG:32633, coarse EPSG:32634") as caught:
         same_crs(ours, other)
-    assert "rio.reproject" in str(caught.value)
+    assert "xstf.align(fine, coarse)" in str(caught.value)
     with pytest.raises(
         ValueError, match=re.escape("xstf.georeference(fine, 'EPSG:...')")
     ) as caught:
@@ -257,3 +257,31 @@ def test_one_given_axis_is_not_thrown_away():
     found = with_axes(half)
     np.testing.assert_array_equal(found.y, half.y)
     np.testing.assert_array_equal(found.x, np.arange(6) + 0.5)
+
+
+@pytest.mark.parametrize(
+    ("fine_at", "coarse_at", "named", "option"),
+    [
+        (0.5, 0.0, "the coarse images", 'coarse_anchor="upper-left"'),
+        (0.0, 0.5, "the fine images", 'fine_anchor="upper-left"'),
+        (0.0, 0.0, "both", 'fine_anchor="upper-left", coarse_anchor="upper-left"'),
+    ],
+)
+@pytest.mark.parametrize("step", [30.0, -30.0])
+@pytest.mark.parametrize("factor", [5, 16])
+def test_half_a_pixel_is_called_that(fine_at, coarse_at, named, option, step, factor):
+    """Where coordinates name corners, on either axis and in either direction."""
+    fine = (np.arange(4 * factor) + fine_at) * step
+    coarse = (np.arange(4) + coarse_at) * step * factor
+    with pytest.raises(ValueError, match="the grids do not meet: along y") as caught:
+        meet((fine, fine), (coarse, coarse), None)
+    assert f"half a pixel: if the coordinates of {named} name corners" in str(caught.value)
+    assert f'xstf.align(fine, coarse, {option}), or "lower-left"' in str(caught.value)
+
+
+def test_other_offsets_are_not_called_half_a_pixel():
+    fine = centres(80, 30.0)
+    for off in (1, 3, 5, 7):
+        with pytest.raises(ValueError, match="the grids do not meet: along y") as caught:
+            meet((fine[: 5 * 16],) * 2, (centres(6, 480.0, -30.0 * off),) * 2, None)
+        assert "half a pixel" not in str(caught.value)

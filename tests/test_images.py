@@ -354,6 +354,46 @@ def test_what_is_written_is_read_again(fused, tmp_path, scheduler):
         assert image.crs.to_epsg() == 32633
 
 
+def test_files_are_cloud_optimised(tmp_path):
+    """Tiles, smaller copies whose missing pixels stay missing, and the band names in all."""
+    values = noise(2, 700, 900)[None]
+    values[0, 0, 256:512, 256:512] = np.nan
+    coords = {"time": np.array(DAYS[:1], "datetime64[ns]"), "band": ["red", "nir"]}
+    coords |= {"y": 5e6 - 30.0 * np.arange(700), "x": 5e5 + 30.0 * np.arange(900)}
+    fused = xr.DataArray(values, dims=("time", "band", "y", "x"), coords=coords)
+    fused = xstf.georeference(fused, "EPSG:32633")
+    (path,) = xstf.write_images(fused, tmp_path)
+    assert sorted(tmp_path.iterdir()) == [path]
+    with rasterio.open(path) as image:
+        assert image.tags(ns="IMAGE_STRUCTURE")["LAYOUT"] == "COG"
+        assert image.block_shapes == [(256, 256)] * 2
+        assert image.overviews(1) == image.overviews(2) == [2, 4]
+        assert image.descriptions == ("red", "nir")
+        np.testing.assert_array_equal(image.read(), values[0])
+    with rasterio.open(path, overview_level=0) as half:
+        small = half.read(1)
+    np.testing.assert_allclose(small[:64, :64], values[0, 0, :128, :128].reshape(
+        64, 2, 64, 2).mean(axis=(1, 3)), rtol=0, atol=1e-6)  # fmt: skip
+    assert np.isnan(small[128:256, 128:256]).all()
+    assert np.isnan(small).sum() == 128 * 128
+    counts = (values * 10).round()
+    (path,) = xstf.write_images(
+        fused.copy(data=counts).assign_attrs(counts="similar"), tmp_path / "n"
+    )
+    with rasterio.open(path, overview_level=0) as half:
+        assert set(np.unique(half.read(2))) <= set(range(11))
+
+
+def test_a_gdal_without_the_driver_writes_plain_tiles(fused, tmp_path, monkeypatch):
+    monkeypatch.setattr(rasterio.Env, "drivers", lambda self: {"GTiff": "GeoTIFF"})
+    path = xstf.write_images(fused, tmp_path)[0]
+    with rasterio.open(path) as image:
+        assert "LAYOUT" not in image.tags(ns="IMAGE_STRUCTURE")
+        assert image.profile["tiled"]
+        assert image.compression.value == "DEFLATE"
+        np.testing.assert_array_equal(image.read(), fused[0])
+
+
 def test_integers_carry_scale_and_nodata(fused, tmp_path):
     paths = xstf.write_images(fused, tmp_path, dtype="uint16", scale_factor=1e-4)
     with rasterio.open(paths[0]) as image:

@@ -174,6 +174,34 @@ def test_a_virtual_pair_of_both_sides_beats_their_mean(boreas):
     assert (virtual <= 1.01 * np.array([40.8, 41.6, 109.9])).all(), virtual
 
 
+def test_the_shift_of_boreas_is_found_and_its_mending_pays(boreas):
+    ds = xstf.scene(*boreas, scale=16)
+    found = xstf.estimate_shift(ds)
+    assert [found.dy.item(), found.dx.item()] == pytest.approx([7, 17], abs=2)
+    np.testing.assert_allclose(found.dy_of_date, 7, atol=2.1)
+    np.testing.assert_allclose(found.dx_of_date, 17, atol=2)
+    assert float(found.before.mean()) < 0.73
+    assert float(found.after.mean()) > 0.83
+    mended = xstf.align(*boreas, scale=16, shift="auto")
+    assert mended.coarse.shape == (3, 3, 24, 23)
+    cut = {"y": mended.y, "x": mended.x}
+    for method, gain in (("add", 0.03), ("fsdaf", 0.04), ("ubdf", 0.1)):
+        shipped = errors(ds.stf.fuse(method, **FROM_MAY).sel(cut), ds.sel(cut)).mean()
+        assert errors(mended.stf.fuse(method, **FROM_MAY), mended).mean() < (1 - gain) * shipped
+
+
+def test_images_in_place_have_no_shift(lgc, real_data):
+    ds, _ = lgc
+    folder = real_data / "saltonsea"
+    fine = xstf.read_images(f"{folder}/fine/*.tif")
+    coarse = xstf.read_images(f"{folder}/coarse/*.tif")
+    sea = xstf.find_observed(xstf.scene(fine, coarse), least=0.9)
+    for scene, close in ((ds, 0.05), (sea, 0.5)):
+        found = xstf.estimate_shift(scene)
+        assert [found.dy.item(), found.dx.item()] == pytest.approx([0, 0], abs=close)
+        assert xstf.mend_shift(scene, found).sizes == scene.sizes
+
+
 def test_saltonsea_reads_and_fuses_a_season(real_data):
     folder = real_data / "saltonsea"
     days = ["2020-10-17", "2020-11-10", "2020-11-11", "2020-11-12", "2020-12-06"]

@@ -203,8 +203,11 @@ def test_grids_that_do_not_meet_name_both_shapes_and_the_cure(both):
             lambda c: c.assign_coords(y=c.y + 0.5),
             ("1.5 fine pixels inside", "same corner|fine corner"),
         ),
-        (lambda c: c[..., ::-1, :], ("one axis runs up and the other down", "flip")),
-        (lambda c: c[..., ::-1], ("one axis runs up and the other down", "flip")),
+        (
+            lambda c: c[..., ::-1, :],
+            ("runs up in fine and down in coarse", "flipped", r"xstf\.align"),
+        ),
+        (lambda c: c[..., ::-1], ("runs up in fine and down in coarse", "flipped", r"xstf\.align")),
         (lambda c: c[..., :3, :], ("there are 3", "the ground that both cover")),
         (lambda c: c[..., 1:], ("coarse cells -1 to 4", "the ground that both cover")),
         (lambda c: c.assign_coords(y=c.y * 1.1, x=c.x * 1.1), ("2.2 fine pixels", "resample")),
@@ -351,7 +354,7 @@ def test_crs_must_be_on_both_sides_and_the_same(both):
         xstf.scene(fine, xstf.georeference(coarse, "EPSG:32633"))
     with pytest.raises(ValueError, match="fine EPSG:32633, coarse EPSG:32634") as caught:
         xstf.scene(referenced, xstf.georeference(coarse, "EPSG:32634"))
-    says(caught, "reproject")
+    says(caught, "xstf.align(fine, coarse)")
 
 
 def test_a_finished_scene_with_another_crs_is_refused(both):

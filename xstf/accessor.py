@@ -83,6 +83,18 @@ class SceneAccessor:
         """Cut both grids by coordinates, outwards to whole coarse cells."""
         return cutting.sel(scenes.as_dataset(self._ds), indexers)
 
+    def estimate_shift(self, **options: Any) -> xr.Dataset:
+        """Find how far the coarse images lie off; see `xstf.estimate_shift`."""
+        from xstf import shifting
+
+        return shifting.estimate_shift(self._ds, **options)
+
+    def mend_shift(self, shift: Any) -> xr.Dataset:
+        """Move the coarse images by whole fine pixels; see `xstf.mend_shift`."""
+        from xstf import shifting
+
+        return shifting.mend_shift(self._ds, shift)
+
     def find_observed(self, **options: Any) -> xr.Dataset:
         """Find from the pixels which dates are observed; see `xstf.find_observed`."""
         return checks.find_observed(scenes.as_dataset(self._ds), **options)

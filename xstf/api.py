@@ -11,8 +11,9 @@ import xarray as xr
 
 from xstf import method as methods_
 from xstf.blocks import FILLED, of_predicted
-from xstf.checks import Parts
-from xstf.coordinates import MAPPING
+from xstf.checks import REFLECTANCE, Parts
+from xstf.conventions import together, with_axes_said
+from xstf.coordinates import MAPPING, mapping_of
 from xstf.method import Method
 from xstf.pairing import Group, text_of
 from xstf.planning import Plan, plan
@@ -111,7 +112,7 @@ def fuse(
         if FILLED in made:
             made["spread"] = made["spread"].map_blocks(of_predicted, made[FILLED], dtype="float32")
     layers = {name: wrap(array, name, asked) for name, array in made.items()}
-    return xr.Dataset(layers) if quality or fill else layers["fused"]
+    return together(layers) if quality or fill else layers["fused"]
 
 
 def list_methods() -> xr.Dataset:
@@ -208,14 +209,14 @@ def wrap(array: Any, name: str, asked: Plan) -> xr.DataArray:
     coords = {n: c for n, c in coords.items() if set(c.dims) <= {"band", "y", "x"}}
     coords |= {"time": parts.times[targets], "pair_dates": ("time", np.array(dates, object))}
     coords.pop(MAPPING["coarse"], None)
-    counts, known = name not in ("fused", "spread"), ("units", "long_name")
+    counts = name not in ("fused", "spread")
     fused = xr.DataArray(
         array,
         dims=("time", "band", "y", "x"),
         coords=coords,
         name=name,
         attrs={
-            **({} if counts else {k: fine.attrs[k] for k in known if k in fine.attrs}),
+            **_said(name, fine.attrs, parts.valid_range),
             "method": method.label,
             **({"scale": parts.grid.scale} if parts.grid.scale > 1 else {}),
             **{f"parameter_{k}": _plain(v) for k, v in method.parameters.items() if v is not None},
@@ -226,13 +227,31 @@ def wrap(array: Any, name: str, asked: Plan) -> xr.DataArray:
         fused.attrs["scene_range"] = list(parts.valid_range)  # CF would mask what is off it
     if name == "fused" and asked.observed is not None:
         fused.attrs["keeps_observed"] = 1  # else scores would compare it with itself
-    if name == "spread":
-        fused.attrs["long_name"] = "half the difference between the predictions from either side"
     if counts:
         fused.attrs["counts"] = name  # no reflectance, so never packed like it
     if MAPPING["fine"] in coords:
         fused.encoding["grid_mapping"] = MAPPING["fine"]
-    return fused
+    return with_axes_said(fused, mapping_of(fine))
+
+
+_LONG_NAMES = {
+    "fused": "fine image, predicted",
+    "spread": "half the difference between the predictions from either side",
+    "similar": "number of similar pixels that had a say",
+    FILLED: "1 where a pixel is predicted, 0 where it was observed",
+}
+
+
+def _said(name: str, fine: dict[str, Any], limits: Any) -> dict[str, str]:
+    """Return what a layer is, and its units: those of the fine images, which may say more."""
+    said = {"long_name": _LONG_NAMES.get(name, name)}
+    if name not in ("fused", "spread") or limits == REFLECTANCE:
+        said["units"] = "1"
+    if name in ("fused", "spread") and "units" in fine:
+        said["units"] = fine["units"]
+    if name == "fused":
+        said |= {k: fine[k] for k in ("long_name", "standard_name") if k in fine}
+    return said
 
 
 def _plain(value: Any) -> Any:

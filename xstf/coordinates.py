@@ -10,6 +10,7 @@ import xarray as xr
 from xstf.grid import scale_of
 
 MAPPING = {"fine": "spatial_ref", "coarse": "spatial_ref_coarse"}
+ALIGN = "xstf.align(fine, coarse) builds the scene (on the command line: --align)"
 CLOSE = 0.05  # fine pixels: corners that lie nearer than this are the same corner
 
 
@@ -88,7 +89,7 @@ def same_crs(fine: dict[str, Any] | None, coarse: dict[str, Any] | None) -> None
     if not left.equals(right, ignore_axis_order=True):
         raise ValueError(
             f"the CRS differ: fine {_short(left)}, coarse {_short(right)}; bring the coarse images "
-            "to the fine CRS first: coarse.rio.reproject(...)"
+            f"to the fine CRS: {ALIGN}"
         )
 
 
@@ -135,7 +136,7 @@ def same_axes(fine: xr.DataArray, coarse: xr.DataArray) -> bool:
     """Say whether images of equal shape have pixels of equal size, as far as they tell."""
     for dim in ("y", "x"):
         if dim in fine.coords and dim in coarse.coords:
-            ratio = _ratio(fine[dim].values, coarse[dim].values)
+            ratio = _ratio(fine[dim].values, coarse[dim].values, dim)
             if ratio is not None and abs(ratio - 1) > CLOSE:
                 return False
     return True
@@ -160,7 +161,7 @@ def meet(
         fine one.
     """
     shapes = (len(fine[0]), len(fine[1])), (len(coarse[0]), len(coarse[1]))
-    ratios = [_ratio(f, c) for f, c in zip(fine, coarse, strict=True)]
+    ratios = [_ratio(*axes) for axes in zip(fine, coarse, "yx", strict=True)]
     known = [r for r in ratios if r is not None]
     factor = scale or (round(known[0]) if known else scale_of(*shapes))
     for ratio in known:
@@ -173,7 +174,7 @@ def meet(
             raise ValueError(
                 f"the grids do not meet: a coarse pixel is {ratio:.4g} fine pixels wide, not "
                 f"{factor}, (fine {shapes[0]}, coarse {shapes[1]}); resample the coarse images to "
-                "a whole multiple of the fine pixel, from the same corner"
+                f"a whole multiple of the fine pixel, from the same corner: {ALIGN}"
             )
     windows = [_below(*axes, factor, shapes) for axes in zip(fine, coarse, "yx", strict=True)]
     return factor, (windows[0], windows[1])
@@ -187,41 +188,68 @@ def _below(
         raise ValueError(
             f"the grids do not meet: {len(fine)} fine pixels along {dim} are not whole cells of "
             f"{factor} (fine {shapes[0]}, coarse {shapes[1]}); cut them to "
-            f"{len(fine) // factor * factor} first: .isel({dim}=slice(...)), or ds.stf.isel"
+            f"{len(fine) // factor * factor} first, .isel({dim}=slice(...)); or {ALIGN}"
         )
     cells = len(fine) // factor
-    step = _step(fine) or (_step(coarse) or factor) / factor
+    step = step_of(fine) or (step_of(coarse) or factor) / factor
     start = (fine[0] - step / 2 - (coarse[0] - step * factor / 2)) / step
     first = round(start / factor) if np.isfinite(start) else 0
     if not abs(start - first * factor) <= CLOSE:
         raise ValueError(
             f"the grids do not meet: along {dim} the fine corner lies {start % factor:.4g} fine "
             f"pixels inside a coarse cell (fine {shapes[0]}, coarse {shapes[1]}); cut the fine "
-            "images to begin on a cell, or resample the coarse ones to the fine corner"
+            "images to begin on a cell, or resample the coarse ones to the fine corner: "
+            f"{ALIGN}{_half_pixel(start % factor, factor)}"
         )
     if first < 0 or first + cells > len(coarse):
         raise ValueError(
             f"the grids do not meet: along {dim} the fine images cover coarse cells {first} to "
             f"{first + cells - 1}, but there are {len(coarse)} (fine {shapes[0]}, coarse "
-            f"{shapes[1]}); cut the fine images to the ground that both cover"
+            f"{shapes[1]}); cut the fine images to the ground that both cover: {ALIGN}"
         )
     return slice(first, first + cells)
 
 
-def _ratio(fine: np.ndarray, coarse: np.ndarray) -> float | None:
-    ours, theirs = _step(fine), _step(coarse)
+def _half_pixel(inside: float, factor: int) -> str:
+    """Return what to do where coordinates may name corners of pixels instead of centres."""
+    found = []
+    for off, which, option in (
+        (factor / 2, "the coarse images", 'coarse_anchor="upper-left"'),
+        (0.5, "the fine images", 'fine_anchor="upper-left"'),
+        ((factor - 1) / 2, "both", 'fine_anchor="upper-left", coarse_anchor="upper-left"'),
+    ):
+        # either way: an upper left corner lies behind on an axis that runs up
+        apart = min(abs((inside - o + factor / 2) % factor - factor / 2) for o in (off, -off))
+        if apart <= CLOSE and off % factor:
+            found.append((which, option))
+    if not found:
+        return ""
+    return (
+        f". That is half a pixel: if the coordinates of {' or '.join(w for w, _ in found)} name "
+        f"corners of pixels and not centres, say which: xstf.align(fine, coarse, {found[0][1]}), "
+        'or "lower-left"'
+    )
+
+
+def _ratio(fine: np.ndarray, coarse: np.ndarray, dim: str) -> float | None:
+    ours, theirs = step_of(fine), step_of(coarse)
     if ours is None or theirs is None:
         return None
     ratio = theirs / ours
     if ratio < 0:
         raise ValueError(
-            "the grids do not meet: one axis runs up and the other down; flip one of them, "
-            "such as coarse.isel(y=slice(None, None, -1))"
+            f"the grids do not meet: {dim} runs {_way(ours)} in fine and {_way(theirs)} in "
+            f"coarse, so one of them is flipped; turn it: coarse.isel({dim}=slice(None, None, -1)),"
+            f" or {ALIGN}"
         )
     return float(ratio)
 
 
-def _step(axis: np.ndarray) -> float | None:
+def _way(step: float) -> str:
+    return "up" if step > 0 else "down"
+
+
+def step_of(axis: np.ndarray) -> float | None:
     """Return the distance of pixel centres along an even axis, None for a single pixel."""
     if len(axis) < 2:
         return None
@@ -236,7 +264,7 @@ def _step(axis: np.ndarray) -> float | None:
 
 def transform_of(y: np.ndarray, x: np.ndarray) -> str:
     """Return the GeoTransform of two axes of pixel centres, as CF writes it."""
-    steps = [_step(axis) for axis in (y, x)]
+    steps = [step_of(axis) for axis in (y, x)]
     dy = steps[0] if steps[0] is not None else -abs(steps[1] or 1.0)
     dx = steps[1] if steps[1] is not None else abs(dy)
     return f"{float(x[0] - dx / 2)!r} {dx!r} 0.0 {float(y[0] - dy / 2)!r} 0.0 {dy!r}"

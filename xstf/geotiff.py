@@ -1,4 +1,4 @@
-"""GeoTIFF files: one for each date, written whole or not at all."""
+"""Cloud-optimised GeoTIFF files: one for each date, written whole or not at all."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from xstf.images import IDENTITY, opened
 from xstf.packing import Packing
 from xstf.store import regular, scratch, warn_missing, write_blocks
 
-ROWS = 512  # of a GeoTIFF written at a time; whole tiles
+ROWS = 512  # of an image written at a time
 TILE = 256
 
 
@@ -27,10 +27,12 @@ def write_images(
     prefix: str = "fused",
     overwrite: bool = False,
 ) -> list[Path]:
-    """Compute images and write one GeoTIFF per date, ``PREFIX_YYYY-MM-DD.tif``.
+    """Compute images and write one cloud-optimised GeoTIFF per date, ``PREFIX_YYYY-MM-DD.tif``.
 
     All dates are computed together, block by block, into a temporary folder inside `folder`,
-    which takes as much room as the images uncompressed. The files appear when all are complete.
+    which takes up to twice the room of the images uncompressed. The files appear when all are
+    complete. They are tiled, compressed, and hold smaller copies (overviews) of large images. A
+    GDAL without the driver ``COG`` leaves out the copies.
 
     Parameters
     ----------
@@ -87,11 +89,12 @@ def write_images(
         temporary.mkdir()
         count = _compute(fused, temporary / "blocks", packing)
         profile, about = _profile(fused, packing), _about(fused, packing)
+        layout = _layout(fused, profile["dtype"])
         drafts = [temporary / path.name for path in paths]
         write = dask.delayed(_write_image, pure=False)
         dask.compute(
             *(
-                write(temporary / "blocks", n, draft, profile, about, _tags(fused[n]))
+                write(temporary / "blocks", n, draft, profile, layout, about, _tags(fused[n]))
                 for n, draft in enumerate(drafts)
             )
         )
@@ -131,9 +134,8 @@ def _compute(fused: xr.DataArray, path: Path, packing: Packing) -> np.ndarray:
 
 
 def _profile(fused: xr.DataArray, packing: Packing) -> dict[str, Any]:
-    """Return how the files are laid out and where they lie."""
+    """Return what the files hold and where they lie."""
     _, bands, height, width = fused.shape
-    tile = min(TILE, -(-max(height, width) // 16) * 16)
     mapping, transform = mapping_of(fused), _placed(fused)
     dtype = packing.dtype or np.dtype("float32")
     place: dict[str, Any] = (
@@ -148,13 +150,29 @@ def _profile(fused: xr.DataArray, packing: Packing) -> dict[str, Any]:
         "height": height,
         "width": width,
         "nodata": packing.fill,
-        "tiled": True,
-        "blockxsize": tile,
-        "blockysize": tile,
-        "compress": "deflate",
-        "predictor": 3 if dtype.kind == "f" else 2,
-        "interleave": "band",
         "BIGTIFF": "IF_SAFER",
+    }
+
+
+def _layout(fused: xr.DataArray, dtype: str) -> dict[str, Any]:
+    """Return how the files are laid out, in the words of GDAL's driver for them."""
+    import rasterio
+
+    side = min(TILE, -(-max(fused.shape[2:]) // 16) * 16)
+    with rasterio.Env() as env:
+        optimised = "COG" in env.drivers()
+    plain = {"compress": "deflate", "BIGTIFF": "IF_SAFER"}
+    if not optimised:
+        predictor = 3 if np.dtype(dtype).kind == "f" else 2
+        tiles = {"tiled": True, "blockxsize": side, "blockysize": side, "interleave": "band"}
+        return plain | tiles | {"driver": "GTiff", "predictor": predictor}
+    # numbers that count or flag are never averaged
+    means = "NEAREST" if fused.attrs.get("counts") else "AVERAGE"
+    return plain | {
+        "driver": "COG",
+        "predictor": "yes",
+        "blocksize": side,
+        "overview_resampling": means,
     }
 
 
@@ -200,19 +218,22 @@ def _write_image(
     n: int,
     draft: Path,
     profile: dict[str, Any],
+    layout: dict[str, Any],
     about: dict[str, Any],
     tags: dict[str, str],
 ) -> None:
-    """Write one date as a GeoTIFF, some rows of tiles at a time."""
+    """Write one date: its pixels, some rows at a time, and from these the file as it is kept."""
     import zarr
     from affine import Affine
+    from rasterio.shutil import copy
     from rasterio.windows import Window
 
     source = zarr.open_array(str(blocks), mode="r")
     _, bands, height, width = source.shape
     if "transform" in profile:
         profile = {**profile, "transform": Affine.from_gdal(*profile["transform"])}
-    with opened(str(draft), "w", quiet="crs" not in profile, **profile) as image:
+    plain = draft.with_suffix(".plain.tif")
+    with opened(str(plain), "w", quiet="crs" not in profile, **profile) as image:
         image.update_tags(**tags)
         if about["scale"] is not None:
             image.scales, image.offsets = (about["scale"],) * bands, (0.0,) * bands
@@ -221,3 +242,5 @@ def _write_image(
         for top in range(0, height, ROWS):
             rows = np.asarray(source[n, :, top : top + ROWS])
             image.write(rows, window=Window(0, top, width, rows.shape[1]))
+    copy(str(plain), str(draft), **layout)
+    plain.unlink()

@@ -94,6 +94,6 @@ def scale_of(fine: tuple[int, int], coarse: tuple[int, int]) -> int:
         raise ValueError(
             f"the grids do not meet: fine {fine} is not one whole multiple of coarse {coarse} in "
             "both directions; cut both to the same whole cells with .isel(y=..., x=...), or "
-            "resample the coarse images to a whole multiple of the fine pixel"
+            "resample the coarse images to a whole multiple of the fine pixel: xstf.align"
         )
     return ratios.pop()

@@ -116,7 +116,7 @@ def scene(
         if name in flags:
             ds[name] = ds[name] & read_flags(flags[name])
     if classes is not None:
-        ds["classes"] = (("y", "x"), _class_map(classes, fine))
+        ds["classes"] = (("y", "x"), class_map(classes, fine))
     ds = set_mappings(ds, *mappings)
     ds.attrs["valid_range"] = None if limits is None else list(limits)
     ds.attrs["scale"] = factor
@@ -153,12 +153,18 @@ def as_dataset(data: Any, fine: str = "fine", coarse: str = "coarse") -> xr.Data
     return data.drop_vars([to for to in names.values() if to in data]).rename(names)
 
 
-def _images(array: xr.DataArray, name: str, limits: Any) -> xr.DataArray:
-    """Return images (time, band, y, x) as float32, checked."""
+def as_images(array: xr.DataArray, name: str) -> xr.DataArray:
+    """Return images (time, band, y, x) as float32, checked but for their values."""
     array = _decoded(_named(array, name), name)
     check_filled(array, name)
     check_times(array["time"].values, name)
     check_bands(array, name)
+    return array
+
+
+def _images(array: xr.DataArray, name: str, limits: Any) -> xr.DataArray:
+    """Return images (time, band, y, x) as float32, checked."""
+    array = as_images(array, name)
     if isinstance(array.data, np.ndarray):  # on disk, the first pass over them sees
         finite = array.values[np.isfinite(array.values)]
         if len(finite):
@@ -234,6 +240,10 @@ def _decoded(array: xr.DataArray, name: str) -> xr.DataArray:
         array = values.assign_attrs(array.attrs)
     elif array.dtype.kind != "f":
         raise ValueError(f"{name} is {array.dtype}; images are numbers, NaN where missing")
+    else:  # floats whose missing pixels were not made NaN when they were opened
+        fill = array.attrs.get("_FillValue", array.attrs.get("missing_value"))
+        if fill is not None and np.isfinite(fill):
+            array = array.where(array != array.dtype.type(fill))
     array = array.astype("float32")
     # what was decoded must not say that it is packed, or a writer scales it again
     array.attrs = {k: v for k, v in array.attrs.items() if k not in PACKED}
@@ -280,7 +290,7 @@ def _on_cells(
     fine: xr.DataArray, coarse: xr.DataArray, scale: Any
 ) -> tuple[xr.DataArray, xr.DataArray, int]:
     """Return both images, the coarse one on its own cells below the fine one, and the scale."""
-    known = _whole_scale(scale)
+    known = whole_scale(scale)
     alike = fine.shape[2:] == coarse.shape[2:] and same_axes(fine, coarse)
     if alike and known is None:
         scale_of(*((a.sizes["y"], a.sizes["x"]) for a in (fine, coarse)))  # raises
@@ -294,7 +304,8 @@ def _on_cells(
     return fine, coarse.rename({"y": "y_coarse", "x": "x_coarse"}), factor
 
 
-def _whole_scale(scale: Any) -> int | None:
+def whole_scale(scale: Any) -> int | None:
+    """Return a stated scale, checked; None where none is."""
     if scale is None:
         return None
     number = isinstance(scale, int | float | np.integer | np.floating)
@@ -323,7 +334,7 @@ def _spread(array: xr.DataArray, times: np.ndarray) -> xr.DataArray:
     )
 
 
-def _class_map(classes: xr.DataArray | np.ndarray, fine: xr.DataArray) -> Any:
+def class_map(classes: xr.DataArray | np.ndarray, fine: xr.DataArray) -> Any:
     """Return the data of a class map, matched to the fine pixels by names and coordinates."""
     sizes = {dim: fine.sizes[dim] for dim in ("y", "x")}
     if isinstance(classes, xr.DataArray) and classes.ndim == 2:

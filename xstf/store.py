@@ -16,6 +16,7 @@ import numpy as np
 import xarray as xr
 
 from xstf.checks import REFLECTANCE
+from xstf.conventions import CONVENTIONS
 from xstf.packing import PLAIN, Packing
 from xstf.scenes import check, scene
 
@@ -90,7 +91,10 @@ def save(
     path, packing = Path(path), Packing.of(dtype, scale_factor)
     refuse_existing(path, overwrite)
     refuse_other_content(path, data)
-    ds = data.to_dataset(name=data.name or "fused") if isinstance(data, xr.DataArray) else data
+    if isinstance(data, xr.DataArray):
+        ds = data.to_dataset(name=data.name or "fused").assign_attrs(Conventions=CONVENTIONS)
+    else:
+        ds = data
     import zarr
 
     ds, encoding = as_stored(ds, packing)

@@ -14,6 +14,7 @@ import xarray as xr
 from xstf.api import wrap
 from xstf.archive.manifest import Marks, read_fingerprint, write_fingerprint
 from xstf.archive.prepared import HOME
+from xstf.conventions import together
 from xstf.packing import Packing
 from xstf.planning import Plan
 from xstf.store import as_stored, packing_of
@@ -28,7 +29,7 @@ def layers_of(asked: Plan) -> xr.Dataset:
     grid, targets = asked.scene.grid, asked.targets
     shape = (len(targets), asked.scene.ds.sizes["band"], *grid.shape)
     empty = da.full(shape, np.nan, dtype=np.float32, chunks=shape)
-    return xr.Dataset({name: wrap(empty, name, asked) for name in asked.names})
+    return together({name: wrap(empty, name, asked) for name in asked.names})
 
 
 def create(

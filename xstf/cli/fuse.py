@@ -18,6 +18,7 @@ EXAMPLES = (
     "  --fine-dates 2001-05-24,2001-07-11,2001-08-12 \\",
     "  --coarse-dates 2001-05-24,2001-07-11,2001-08-12 --bands green,red,nir \\",
     "  -m fsdaf -o fused.zarr --dates 2001-07-11 --png fused.png",
+    'xstf fuse --fine "hls/*.tif" --coarse "modis/*.tif" --align -m fsdaf -o fused.zarr',
 )
 
 

@@ -113,6 +113,24 @@ class Range(click.ParamType):
         return low, high
 
 
+class Shift(click.ParamType):
+    """``auto``, or rows and columns with a comma."""
+
+    name = "auto|rows,columns"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> Any:
+        """Return what `xstf.align` takes as `shift`."""
+        if isinstance(value, tuple) or value == "auto":
+            return value
+        try:
+            rows, columns = map(float, value.split(","))
+        except ValueError:
+            self.fail(
+                f"{value!r} is no shift; write auto, or rows,columns such as 7,17", param, ctx
+            )
+        return rows, columns
+
+
 class Setting(click.ParamType):
     """``name=value``; the value is a number, true, false, none, or text."""
 

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from xstf.cli import inputs, options
-from xstf.cli.options import Dates, Names, Range
+from xstf.cli.options import Dates, Names, Range, Shift
 
 _OF_FILES = {
     "fine_dates": "--fine-dates",
@@ -19,6 +19,8 @@ _OF_FILES = {
     "fine_scale_factor": "--fine-scale-factor",
     "coarse_scale_factor": "--coarse-scale-factor",
     "nodata": "--nodata",
+    "align": "--align",
+    "shift": "--shift",
 }
 _OPTIONS = (
     click.argument("scene", nargs=-1, metavar="[SCENE.zarr]"),
@@ -32,6 +34,17 @@ _OPTIONS = (
     click.option("--fine-scale-factor", type=float, help="Of the fine images alone."),
     click.option("--coarse-scale-factor", type=float, help="Of the coarse images alone."),
     click.option("--nodata", type=float, help="The stored number that means missing."),
+    click.option(
+        "--align",
+        is_flag=True,
+        default=None,
+        help="Bring coarse images to the fine grid: other CRS, pixel, corner or extent.",
+    ),
+    click.option(
+        "--shift",
+        type=Shift(),
+        help="Move coarse images by fine pixels; auto: by what the pairs show.",
+    ),
     click.option("--valid-range", type=Range(), help="Default: as the scene says, else 0,1."),
     click.option(
         "--min-seen", type=float, help="Least share of an image, for series with empty files."
@@ -107,10 +120,22 @@ def open_scene(given: dict[str, Any]) -> Any:
         fine, coarse = (_files(given, kind) for kind in ("fine", "coarse"))
         extra = {} if given["valid_range"] is None else {"valid_range": given["valid_range"]}
         limits = {name: options.limits(value) for name, value in extra.items()}
-        scene = xstf.scene(fine, coarse, scale=given["scale"], classes=classes, **limits)
+        limits |= {"scale": given["scale"], "classes": classes}
+        if given["align"] or given["shift"]:
+            scene = xstf.align(fine, coarse, shift=given["shift"], **limits)
+            _report_shift(scene)
+        else:
+            scene = xstf.scene(fine, coarse, **limits)
     if given["min_seen"] is not None:
         scene = xstf.find_observed(scene, least=given["min_seen"])
     return scene
+
+
+def _report_shift(scene: Any) -> None:
+    """Say how far the coarse images were moved."""
+    if "shift" in scene["coarse"].attrs:
+        rows, columns = scene["coarse"].attrs["shift"]
+        click.echo(f"coarse images moved by {rows:.1f} rows, {columns:.1f} columns of fine pixels")
 
 
 def _files(given: dict[str, Any], kind: str) -> Any:

@@ -72,5 +72,30 @@ def check_pixels(
     ours, theirs = (np.asarray(i[dim].values, np.float64) for i in (predicted, truth))
     step = np.abs(np.diff(ours)).min() if ours.size > 1 else 0.0
     if not np.allclose(ours, theirs, rtol=0, atol=1e-6 * step):
+        if mistake := _mistake(dim, ours, theirs, names):
+            raise ValueError(mistake)
         spans = (f"{i[0]} .. {i[-1]} in {n}" for i, n in zip((ours, theirs), names, strict=True))
         raise ValueError(f"{dim} is {', '.join(spans)}; they must agree to 1e-6 of a pixel: {cure}")
+
+
+def _mistake(
+    dim: Hashable, ours: np.ndarray, theirs: np.ndarray, names: tuple[str, str]
+) -> str | None:
+    """Return what is wrong with an axis that is flipped, or half a pixel off, and its cure."""
+    step = np.diff(ours).mean() if ours.size > 1 else 0.0
+    close = {"rtol": 0, "atol": 0.01 * abs(step)}
+    if step and np.allclose(ours, theirs[::-1], **close):
+        ways = ("up", "down") if step > 0 else ("down", "up")
+        return (
+            f"{dim} runs {ways[0]} in {names[0]} and {ways[1]} in {names[1]}, so one of them is "
+            f"flipped; turn it: {names[1]}.isel({dim}=slice(None, None, -1))"
+        )
+    apart = theirs[0] - ours[0]
+    half = step and abs(abs(apart / step) - 0.5) <= 0.01
+    if half and np.allclose(theirs - ours, apart, **close):
+        return (
+            f"the {dim} of {names[1]} lie half a pixel ({apart:g}) from those of {names[0]}: one "
+            "names the centres of pixels, the other their edges; if it is the same grid, say so: "
+            f"{names[1]}.assign_coords({dim}={names[0]}.{dim}.values)"
+        )
+    return None
