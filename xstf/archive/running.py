@@ -59,7 +59,7 @@ class Run:
     ) -> None:
         """Make or take up the output, compute what is not done, and give it its name."""
         feed, layers = feed_of(self.asked.parts), output.layers_of(self.asked)
-        side = tile_side(blocksize, feed)
+        side = feed.grid.side(tile_side(blocksize, feed))
         if overwrite:
             refuse_other_content(out, layers)
         out.parent.mkdir(parents=True, exist_ok=True)
