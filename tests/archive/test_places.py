@@ -393,7 +393,14 @@ def commits(path):
     return [entry.message for entry in repository.ancestry(branch="main")], repository
 
 
+def test_repositories_need_icechunk(stored, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "icechunk", None)
+    with pytest.raises(ImportError, match="pip install icechunk"):
+        fuse(stored, f"icechunk://{tmp_path}/repository")
+
+
 def test_a_repository_is_committed_every_so_many_blocks(stored, tmp_path, added):
+    icechunk()
     out = f"icechunk://{tmp_path}/repository"
     assert fuse(stored, out, commit_every=7) == out
     messages, repository = commits(tmp_path / "repository")
