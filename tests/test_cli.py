@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -838,3 +839,38 @@ def test_a_pattern_that_the_shell_spelt_out(tmp_path):
         "x",
     ]
     assert "Put patterns in quotes" in run(*given, code=2).stderr
+
+
+def test_addresses_and_zip_files_are_scenes_and_outputs(scene, tmp_path):
+    from fsspec.implementations.memory import MemoryFileSystem
+
+    packed = shutil.make_archive(str(tmp_path / "packed"), "zip", tmp_path, "scene.zarr")
+    assert run("info", packed).output.splitlines()[1:] == run("info", scene).output.splitlines()[1:]
+    try:
+        out, given = "memory://bucket/fused", ("fuse", packed, "-m", "add", "-o")
+        assert run(*given, out).output.startswith(f"wrote {out}: 2 dates")
+        run(*given, tmp_path / "a.zarr")
+        xr.testing.assert_equal(
+            inputs.open_zarr(out).fused.load(), inputs.open_zarr(tmp_path / "a.zarr").fused.load()
+        )
+        said = run("info", out).output
+        assert f"{out}: fused by add" in said
+        assert re.search(r"done +all", said)
+        assert "go on with a run that was stopped with --resume" in run(*given, out, code=1).stderr
+        run(*given, out, "--resume")
+        said = run(*given, out, "--overwrite", code=1).stderr
+        assert "nothing can be renamed there" in said
+        assert "has the ending .zip" in run(*given, tmp_path / "o.zip", code=2).stderr
+        assert run("info", "memory://bucket/none", code=1).stderr
+    finally:
+        MemoryFileSystem.store.clear()
+
+
+def test_repositories_are_outputs_and_say_how_far_they_are(scene, tmp_path):
+    pytest.importorskip("icechunk", reason="icechunk is not installed").set_logs_filter("error")
+    out = f"icechunk://{tmp_path}/repository"
+    run("fuse", scene, "-m", "add", "-o", out)
+    assert re.search(r"done +all", run("info", out).output)
+    run("fuse", scene, "-m", "unchanged", "-o", out, "--overwrite")
+    assert "fused by unchanged" in run("info", out).output
+    assert "does not exist" in run("fuse", f"{out}2", "-m", "add", "-o", f"{out}3", code=1).stderr

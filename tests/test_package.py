@@ -19,6 +19,7 @@ FILES = {
 # a module may import those of a lower rank only
 RANK = {
     "xstf.grid": 0,
+    "xstf.places": 0,
     "xstf.pairing": 0,
     "xstf.parameters": 0,
     "xstf.rereading": 0,

@@ -12,7 +12,8 @@ import xarray as xr
 from xstf.coordinates import mapping_of, transform_of
 from xstf.images import IDENTITY, opened
 from xstf.packing import Packing
-from xstf.store import regular, scratch, warn_missing, write_blocks
+from xstf.places.folder import scratch
+from xstf.store import regular, warn_missing, write_blocks
 
 ROWS = 512  # of an image written at a time
 TILE = 256

@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import os
-import shutil
-import time
-import uuid
 import warnings
-from collections.abc import Hashable, Iterator
-from contextlib import contextmanager
+from collections.abc import Hashable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +14,8 @@ import xarray as xr
 from xstf.checks import REFLECTANCE
 from xstf.conventions import CONVENTIONS
 from xstf.packing import PLAIN, Packing
+from xstf.places import Place, check_options, place_of
+from xstf.places.folder import Folder, move, scratch
 from xstf.scenes import check, scene
 
 _PACKED = ("scale_factor", "add_offset", "_FillValue", "missing_value", "_Unsigned")
@@ -89,8 +87,8 @@ def save(
             f"{path} is an address, and save writes folders; write there with data.to_zarr(...)"
         )
     path, packing = Path(path), Packing.of(dtype, scale_factor)
-    refuse_existing(path, overwrite)
-    refuse_other_content(path, data)
+    refuse_existing(Folder(str(path)), overwrite)
+    refuse_other_content(Folder(str(path)), data)
     if isinstance(data, xr.DataArray):
         ds = data.to_dataset(name=data.name or "fused").assign_attrs(Conventions=CONVENTIONS)
     else:
@@ -119,11 +117,12 @@ def save(
 
 
 def open_scene(
-    path: str | os.PathLike[str],
+    path: Any,
     *,
     fine: str = "fine",
     coarse: str = "coarse",
     chunks: Any = {},  # noqa: B006 - never changed; None has a meaning of its own
+    storage_options: Mapping[str, Any] | None = None,
 ) -> xr.Dataset:
     """Open a scene in Zarr, lazily, and check it.
 
@@ -131,12 +130,16 @@ def open_scene(
     ----------
     path
         A Zarr group with both images, such as `xstf.save` writes, or with the groups ``/fine`` and
-        ``/coarse``.
+        ``/coarse``: a folder, a zip file of one, an address that fsspec knows such as
+        ``"s3://bucket/scene.zarr"``, an `icechunk.Repository` or ``"icechunk://"`` and the path
+        of one, or a store of `zarr.storage`.
     fine, coarse
         Names of the two variables or groups in the store. The scene calls them ``fine`` and
         ``coarse``.
     chunks
         Chunks of the dask arrays as `xarray.open_zarr` takes them; by default those of the store.
+    storage_options
+        What fsspec needs for an address, such as ``{"anon": True}``.
 
     Returns
     -------
@@ -150,24 +153,25 @@ def open_scene(
     ValueError
         If it is not a scene (`xstf.check`).
     """
-    import zarr
-
+    place = place_of(path, storage_options)
+    check_options(storage_options, place)
     try:
-        groups = set(zarr.open_group(str(path), mode="r").group_keys())
+        groups = set(place.group().group_keys())
     except FileNotFoundError as error:
         raise FileNotFoundError(
-            f"{path} {'is not a Zarr group' if Path(path).exists() else 'does not exist'}; check "
-            f"the path, or write a scene there first: xstf.save(scene, {str(path)!r})"
+            f"{place.name} {'is not a Zarr group' if place.exists() else 'does not exist'}; check "
+            f"the path, or write a scene there first: xstf.save(scene, {place.name!r})"
         ) from error
-    options: dict[str, Any] = dict(chunks=chunks, decode_coords="all", consolidated=False)
     if {fine, coarse} <= groups:
-        tree = xr.open_datatree(str(path), engine="zarr", **options)
+        tree = xr.open_datatree(
+            place.store(), engine="zarr", chunks=chunks, decode_coords="all", **place.opening()
+        )
         nodes = {"/fine": tree[fine].to_dataset(), "/coarse": tree[coarse].to_dataset()}
         limits = tree.attrs.get("valid_range", REFLECTANCE)
         found = scene(xr.DataTree.from_dict(nodes), valid_range=limits)
-        found.encoding["source"] = str(path)
+        found.encoding["source"] = _source(place)
         return found
-    ds = xr.open_zarr(str(path), **options)
+    ds = place.dataset(chunks=chunks)
     for name, variable in ds.variables.items():
         if variable.dims == ("time",) and name not in ds.indexes:
             ds[name] = ds[name].compute(scheduler="synchronous")
@@ -180,8 +184,13 @@ def open_scene(
             encoding = ds[name].encoding
             ds[name] = ds[name].astype("float32")
             ds[name].encoding = encoding
-    ds.encoding["source"] = str(path)
+    ds.encoding["source"] = _source(place)
     return ds
+
+
+def _source(place: Place) -> str | Place:
+    """Return what `xstf.fuse_store` finds a scene again by: its path, or all that opens it."""
+    return place.name if isinstance(place, Folder) else place
 
 
 def write_blocks(jobs: list[tuple[Any, Path, str, Packing]]) -> list[np.ndarray]:
@@ -251,67 +260,32 @@ def regular(variable: xr.Variable) -> xr.Variable:
     return variable.chunk(dict(zip(variable.dims, sizes, strict=True)))
 
 
-@contextmanager
-def scratch(path: Path) -> Iterator[Path]:
-    """Give a name beside `path` for a temporary folder, and delete the folder at the end."""
-    above = next(p for p in path.absolute().parents if p.exists())
-    if not above.is_dir():
-        raise NotADirectoryError(f"{above} is a file, so {path} cannot be in it; give another path")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}-{uuid.uuid4().hex[:8]}.partial")
-    try:
-        yield temporary
-    except BaseException:
-        # blocks that run while another fails may still be writing; later ones find no array
-        shutil.rmtree(temporary, ignore_errors=True)
-        time.sleep(0.2)
-        raise
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
-
-
-def move(new: Path, path: Path) -> None:
-    """Give a folder its name; what had the name before is deleted once that is done."""
-    if not path.exists():
-        new.rename(path)
-        return
-    with scratch(path) as old:
-        path.rename(old)
-        try:
-            new.rename(path)
-        except OSError:
-            old.rename(path)
-            raise
-
-
-def refuse_existing(path: Path, overwrite: bool) -> None:
-    """Raise where a path is taken, and must not or cannot be replaced."""
-    if not path.exists():
+def refuse_existing(place: Place, overwrite: bool) -> None:
+    """Raise where a place is taken, and must not or cannot be replaced."""
+    if not place.exists():
         return
     if not overwrite:
         raise FileExistsError(
-            f"{path} exists; give another path, or replace it with overwrite=True"
+            f"{place.name} exists; give another path, or replace it with overwrite=True"
         )
-    if not any((path / n).exists() for n in ("zarr.json", ".zgroup", ".zmetadata")):
+    if not place.is_store():
         raise FileExistsError(
-            f"{path} exists and is no Zarr store, so overwrite=True leaves it alone; give another "
-            "path, or delete it yourself"
+            f"{place.name} exists and is no Zarr store, so overwrite=True leaves it alone; give "
+            "another path, or delete it yourself"
         )
 
 
-def refuse_other_content(path: Path, data: xr.Dataset | xr.DataArray) -> None:
+def refuse_other_content(place: Place, data: xr.Dataset | xr.DataArray) -> None:
     """Raise where a store that would be replaced holds something else, such as the scene itself."""
-    if not path.exists():
+    if not place.exists():
         return
-    import zarr
-
-    group = zarr.open_group(str(path), mode="r")
+    group = place.group()
     new = {str(data.name or "fused")} if isinstance(data, xr.DataArray) else set(data.variables)
     lost = {"fine", "coarse", "fused"} & {*group.array_keys(), *group.group_keys()} - new
     if lost:
         raise FileExistsError(
-            f"{path} holds {', '.join(sorted(lost))}, which would be lost: overwrite=True replaces "
-            "a store by another of its kind; give another path"
+            f"{place.name} holds {', '.join(sorted(lost))}, which would be lost: overwrite=True "
+            "replaces a store by another of its kind; give another path"
         )
 
 

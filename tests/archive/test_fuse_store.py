@@ -121,6 +121,15 @@ def test_values_that_do_not_fit_are_a_failed_block(stored, tmp_path):
     assert all(isinstance(error, ValueError) for _, error in caught.value.failures)
 
 
+@pytest.mark.parametrize("blocksize", [20, 24, 40, 56])
+def test_tiles_are_whole_shards_whatever_their_side_was_to_be(stored, scene, tmp_path, blocksize):
+    out = xstf.fuse_store(stored, tmp_path / "o.zarr", "add", blocksize=blocksize)
+    array = zarr.open_array(out / "fused")
+    assert array.shards[2] % 16 == array.shards[3] % 16 == 0
+    assert zarr.open_array(out / "xstf" / "done").shape[1:] == array.cdata_shape[2:]
+    assert_same(out, lazily(scene, "add"))
+
+
 def test_a_shard_is_one_date_and_tile_in_whole_chunks(tmp_path):
     ds, _ = xstf.simulate("parcels", size=600, scale=20, dates=3, bands=("red", "nir"), seed=1)
     path = xstf.save(ds, tmp_path / "s.zarr")

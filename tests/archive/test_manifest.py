@@ -7,6 +7,7 @@ import zarr
 from xstf.archive import manifest
 from xstf.archive.manifest import Marks, alone, differences, share_done, short
 from xstf.archive.output import inner_side
+from xstf.places.place import PAUSE
 
 
 @pytest.fixture
@@ -35,7 +36,7 @@ def test_quick_blocks_share_a_writing(out, monkeypatch):
     marks = Marks(out)
     for column in range(3):
         marks.set([5], 0, column, [True])
-        now[0] += manifest.PAUSE / 2.5
+        now[0] += PAUSE / 2.5
     assert share_done(out)[5] == pytest.approx(1 / 6)
     marks.set([5], 1, 0, [True])
     assert share_done(out)[5] == pytest.approx(4 / 6)

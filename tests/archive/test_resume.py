@@ -173,12 +173,12 @@ def test_kill_9_of_the_client(stored, out, notes, expected):
     root = Path(__file__).parents[2]
     done = subprocess.run(code, cwd=root, env={**os.environ, "PYTHONPATH": str(root)})
     assert done.returncode == -signal.SIGKILL
-    share = assert_honest(out, expected)
-    assert 0 < share < 1
+    assert 0 < assert_honest(out, expected) < 1
+    marked = round(share_done(str(out)).sum() * BLOCKS)
     before = calls(notes)
     fuse(stored, out, Counted(folder=str(notes)), resume=True)
     again = {k for k, n in calls(notes).items() if n > 1}
-    assert len(again) <= len(before) - round(share * 48)
+    assert len(again) <= len(before) - marked
     np.testing.assert_array_equal(result(out).fused, expected)
     assert not list(out.rglob("*.partial"))
 
@@ -205,7 +205,7 @@ def test_a_shard_cut_short_that_is_not_marked_is_written_anew(stored, out, notes
     fuse(stored, out, method, resume=True)
     marks = Marks(str(out))
     marks.values[2, 1, 3] = marks.values[2, 2, 3] = 0
-    marks._array[...] = marks.values
+    zarr.open_array(f"{out}/xstf/done")[...] = marks.values
     shard, empty = (out / "fused" / "c" / "2" / "0" / str(row) / "3" for row in (1, 2))
     shard.write_bytes(shard.read_bytes()[:300])
     empty.write_bytes(b"")
@@ -241,12 +241,6 @@ def test_an_output_folder_that_cannot_be_written_is_told(stored, tmp_path):
     (tmp_path / "file").write_text("mine")
     with pytest.raises(OSError, match="file"):
         fuse(stored, tmp_path / "file" / "o.zarr", "add")
-    if os.geteuid() == 0:
-        return  # who may write everywhere
-    folder = tmp_path / "locked"
-    folder.mkdir(mode=0o500)
-    with pytest.raises(PermissionError):
-        fuse(stored, folder / "o.zarr", "add")
 
 
 def corrupt(scene, path, kind, date):

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import os
 import uuid
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Any
-
-import xarray as xr
 
 from xstf.archive.failures import BlocksFailed as BlocksFailed
 from xstf.method import Method
 
 
 def fuse_store(
-    scene: str | os.PathLike[str] | xr.Dataset,
-    out: str | os.PathLike[str],
+    scene: Any,
+    out: Any,
     method: str | Method,
     *,
     dates: Any = None,
@@ -35,8 +32,10 @@ def fuse_store(
     workers: int | None = None,
     retries: int = 1,
     progress: Any = True,
+    storage_options: Mapping[str, Any] | None = None,
+    commit_every: int | None = None,
     **parameters: Any,
-) -> Path:
+) -> Any:
     """Predict the fine images of a scene in Zarr and write them as Zarr, block by block.
 
     For series that are larger than memory and runs that take long. The pixels are those of
@@ -46,9 +45,13 @@ def fuse_store(
     Parameters
     ----------
     scene
-        A scene in Zarr (`xstf.save`), by its path or as `xstf.open_scene` returned it.
+        A scene in Zarr (`xstf.save`), by where it lies or as `xstf.open_scene` returned it: a
+        folder, an address that fsspec knows, a zip file, an icechunk repository, or a store of
+        `zarr.storage`.
     out
-        Folder to write, such as ``"fused.zarr"``. Workers of a cluster must see it too.
+        Where to write: a folder such as ``"fused.zarr"``; an address that fsspec knows, such as
+        ``"s3://bucket/fused.zarr"``; an `icechunk.Repository`, or ``"icechunk://"`` and the path
+        of one; or a store of `zarr.storage`. Workers of a cluster must see it too.
     method, dates, pairs, combine, quality, fill, fine, coarse
         As in `xstf.fuse`.
     blocksize
@@ -63,7 +66,7 @@ def fuse_store(
     overwrite
         Replace the store at `out`. It stays as it is until the new one, which grows beside it, is
         complete, so there must be room for both. With `resume` too, a replacement that was stopped
-        goes on.
+        goes on. At an address, where nothing can be renamed, it is refused.
     client
         A `distributed.Client`. None: the one that is current, if any, else threads of this process.
     workers
@@ -73,20 +76,29 @@ def fuse_store(
     progress
         True: a bar on a terminal, lines in a log. Or a function, called with blocks done, blocks
         in all, and seconds. Blocks are counted by date and tile.
+    storage_options
+        What fsspec needs for an address, such as ``{"anon": True}``: for `scene`, where that is
+        one, and for `out`. Where the two need their own, give one as a store of `zarr.storage`.
+    commit_every
+        Blocks of one commit to an icechunk repository; None: 64. What was not committed when a run
+        was killed is computed again.
     **parameters
         Parameters of the method.
 
     Returns
     -------
-    pathlib.Path
-        `out`. Read it with ``xarray.open_zarr(out, decode_coords="all")``. What the method found of
-        the whole scene, what is done, and what the run was are in its group ``xstf``.
+    pathlib.Path or object
+        `out`, a folder as a path. Read it with ``xarray.open_zarr(out, decode_coords="all")``, and
+        of a repository ``repository.readonly_session("main").store``. What the method found of the
+        whole scene, what is done, and what the run was are in its group ``xstf``.
 
     Raises
     ------
     FileExistsError
-        If `out` exists and neither `resume` nor `overwrite` is given, if it is no result, or if
-        another run on this machine writes it.
+        If `out` exists and neither `resume` nor `overwrite` is given, if it is no result, if it
+        cannot be replaced, or if another run on this machine writes it.
+    OSError
+        If nothing can be written any more; what is done is kept.
     ValueError
         For what `xstf.fuse` refuses, and for a resume of something else; the message says what
         differs.
@@ -102,7 +114,11 @@ def fuse_store(
     Notes
     -----
     A block is marked as done after its data are on disk, and a shard is written whole or not at
-    all, so whatever a kill leaves is either marked and right, or computed again.
+    all, so whatever a kill leaves is either marked and right, or computed again. In folders data
+    are brought to the disk itself (fsync) before their mark, so this holds for a loss of power too.
+
+    Two runs of one output on one machine are kept apart in folders and repositories. At addresses
+    nothing does that: do not begin two runs there at once.
 
     Examples
     --------
@@ -114,16 +130,26 @@ def fuse_store(
     ...     xarray.open_zarr(out).fused.load().equals(scene.stf.fuse("add").compute())
     True
     """
-    from xstf.archive.checking import check_count, checked_out, client_of, source_of
+    from xstf.archive.checking import (
+        check_count,
+        check_seen,
+        checked_out,
+        client_of,
+        source_of,
+    )
     from xstf.archive.running import Run
     from xstf.packing import Packing
+    from xstf.places import check_options
     from xstf.planning import plan
     from xstf.store import open_scene
 
     check_count("dates_per_block", dates_per_block)
     check_count("retries", retries, least=0)
-    source = source_of(scene, fine, coarse)
-    out = checked_out(out, source, resume, overwrite)
+    source = source_of(scene, fine, coarse, storage_options)
+    place = checked_out(out, source, resume, overwrite, storage_options, commit_every)
+    check_options(storage_options, source, place)
+    client = client_of(client, workers)
+    check_seen(client, (source, place))
     asked = plan(
         open_scene(source, fine=fine, coarse=coarse),
         method,
@@ -139,9 +165,9 @@ def fuse_store(
         kinds=(fine, coarse),
         asked=asked,
         packing=Packing.of(dtype, scale_factor),
-        client=client_of(client, workers),
+        client=client,
         workers=workers,
         tag=uuid.uuid4().hex,
     )
-    run.fuse(out, blocksize, dates_per_block, resume, overwrite, retries, progress)
-    return out
+    run.fuse(place, blocksize, dates_per_block, resume, overwrite, retries, progress)
+    return place.given

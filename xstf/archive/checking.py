@@ -3,22 +3,29 @@
 from __future__ import annotations
 
 import os
+import socket
 import sys
-from collections.abc import Mapping
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import xarray as xr
 
-from xstf.archive.manifest import differences, read_fingerprint
-from xstf.archive.output import discard, replacement
+from xstf.archive.manifest import differences, is_beginning, read_fingerprint
+from xstf.archive.output import discard
+from xstf.places import Place, place_of
+from xstf.places.folder import cannot_zip
+from xstf.places.place import several
+from xstf.places.remote import Address
+from xstf.places.repository import Repository
 from xstf.store import open_scene, refuse_existing
 
 
-def source_of(scene: Any, fine: str, coarse: str) -> str:
-    """Return the path of a scene, or raise for one that does not lie in Zarr as it is."""
-    if isinstance(scene, str | os.PathLike):
-        return os.fspath(scene)
+def source_of(
+    scene: Any, fine: str, coarse: str, storage_options: Mapping[str, Any] | None = None
+) -> Place:
+    """Return where a scene lies, or raise for one that does not lie in Zarr as it is."""
+    if not isinstance(scene, xr.Dataset | xr.DataTree | xr.DataArray):
+        return place_of(scene, storage_options)
     cure = (
         "save it first: fuse_store(xstf.save(scene, 'scene.zarr'), ...), or fuse it lazily: "
         "xstf.save(ds.stf.fuse(...), ...)"
@@ -31,13 +38,13 @@ def source_of(scene: Any, fine: str, coarse: str) -> str:
     source = scene.encoding.get("source")
     if source is None:
         raise ValueError(f"this scene does not lie in a Zarr store that is known; {cure}")
-    stored = open_scene(source, fine=fine, coarse=coarse)
-    if not _same(stored, scene):
+    place = place_of(source)
+    if not _same(open_scene(place, fine=fine, coarse=coarse), scene):
         raise ValueError(
-            f"this scene is not any more what lies at {source}, or was opened with chunks of its "
-            f"own; give the path, or {cure}"
+            f"this scene is not any more what lies at {place.name}, or was opened with chunks of "
+            f"its own; give the path, or {cure}"
         )
-    return os.fspath(source)
+    return place
 
 
 def _same(stored: xr.Dataset, scene: xr.Dataset) -> bool:
@@ -54,22 +61,80 @@ def _same(stored: xr.Dataset, scene: xr.Dataset) -> bool:
     return True
 
 
-def checked_out(out: str | os.PathLike[str], source: str, resume: bool, overwrite: bool) -> Path:
+def checked_out(
+    out: Any,
+    source: Place,
+    resume: bool,
+    overwrite: bool,
+    storage_options: Mapping[str, Any] | None = None,
+    commit_every: int | None = None,
+) -> Place:
     """Return where a run writes, or raise before anything is read."""
-    if "://" in os.fspath(out):
-        raise ValueError(f"{out} is an address, and fuse_store writes folders; give a path")
-    path = Path(out)
-    whole, scene = path.resolve(), Path(source).resolve()
-    if whole == scene or scene in whole.parents or whole in scene.parents:
-        raise ValueError(f"out={str(out)!r} is the scene itself, or one lies in the other")
-    if path.exists() and not resume:
-        if not overwrite and read_fingerprint(path) is not None:
-            raise FileExistsError(
-                f"{path} exists; give another path, go on with a run that was stopped with "
-                "resume=True, or replace it with overwrite=True"
+    if isinstance(out, str | os.PathLike) and os.fspath(out).lower().endswith(".zip"):
+        raise ValueError(cannot_zip(os.fspath(out)))
+    place = place_of(out, storage_options)
+    place.refuse_writing()
+    if commit_every is not None:
+        check_count("commit_every", commit_every)
+        if not isinstance(place, Repository):
+            raise ValueError(
+                f"commit_every={commit_every} is for icechunk repositories, and {place.name} is "
+                "none; leave it out"
             )
-        refuse_existing(path, overwrite)
-    return path
+        place = place.with_commits(commit_every)
+    if place.meets(source):
+        raise ValueError(f"out={place.name!r} is the scene itself, or one lies in the other")
+    if place.exists() and not resume:
+        if not overwrite and (read_fingerprint(place) is not None or is_beginning(place)):
+            raise FileExistsError(
+                f"{place.name} exists; give another path, go on with a run that was stopped with "
+                f"resume=True, or {_anew(place)}"
+            )
+        refuse_existing(place, overwrite)
+        if not is_beginning(place):
+            _replacement(place)
+    return place
+
+
+def _anew(place: Place) -> str:
+    """Say how another output can lie there."""
+    return "replace it with overwrite=True" if place.replacement() else "delete it yourself"
+
+
+def _replacement(place: Place) -> Place:
+    """Return where grows what is to replace an output."""
+    found = place.replacement()
+    if found is None:
+        raise FileExistsError(
+            f"{place.name} exists, and nothing can be renamed there, so the old output could not "
+            "stay until the new one is complete; give another address, or delete it yourself"
+        )
+    return found
+
+
+def check_seen(client: Any, places: Sequence[Place]) -> None:
+    """Raise where workers of a cluster cannot see a store that lies in the memory of this process.
+
+    Parameters
+    ----------
+    client
+        A client, or None for threads of this process.
+    places
+        The scene and the output.
+    """
+    hidden = [place for place in places if place.private]
+    if client is None or not hidden:
+        return
+    here = os.getpid(), socket.gethostname()
+    if all(isinstance(place, Address) for place in hidden):
+        workers = client.run(lambda: (os.getpid(), socket.gethostname())).values()
+        if all(tuple(worker) == here for worker in workers):
+            return
+    raise ValueError(
+        f"{several(hidden)} lies in the memory of this process, where the workers of the cluster "
+        "do not see it; write a folder or an address that all of them see, or run it on threads "
+        "with workers=..."
+    )
 
 
 def check_count(name: str, value: Any, least: int = 1) -> None:
@@ -99,8 +164,8 @@ def client_of(client: Any, workers: Any) -> Any:
 
 
 def choose(
-    out: Path, resume: bool, overwrite: bool, fingerprint: Mapping[str, Any]
-) -> tuple[Path, bool]:
+    out: Place, resume: bool, overwrite: bool, fingerprint: Mapping[str, Any]
+) -> tuple[Place, bool]:
     """Return where the run writes, and whether it goes on with what is there.
 
     Raises
@@ -108,25 +173,28 @@ def choose(
     ValueError
         If there is something to go on with, but of another run.
     """
-    new = replacement(out)
     if not out.exists():
         return out, False
-    old = read_fingerprint(out)
+    old, new = read_fingerprint(out), out.replacement()
     if resume:
         for place in (new, out) if overwrite else (out,):
-            if place.exists() and read_fingerprint(place) == fingerprint:
+            if place and place.exists() and read_fingerprint(place) == fingerprint:
                 return place, True
-        if not overwrite and old is None:
+    if (resume or overwrite) and is_beginning(out):
+        out.clear()
+        return out, False
+    if resume and not overwrite:
+        if old is None:
             raise ValueError(
-                f"{out} was not written by fuse_store, so there is nothing to resume; give another "
-                "path, or replace it with overwrite=True"
+                f"{out.name} was not written by fuse_store, so there is nothing to resume; give "
+                f"another path, or {_anew(out)}"
             )
-        if not overwrite:
-            changed = differences(old or {}, fingerprint)
-            raise ValueError(
-                f"{out} cannot be resumed, for something has changed since: {'; '.join(changed)}; "
-                "give another path, or replace it with overwrite=True"
-            )
+        changed = differences(old, fingerprint)
+        raise ValueError(
+            f"{out.name} cannot be resumed, for something has changed since: "
+            f"{'; '.join(changed)}; give another path, or {_anew(out)}"
+        )
     refuse_existing(out, overwrite)
-    discard(new)
-    return new, False
+    target = _replacement(out)
+    discard(target)
+    return target, False

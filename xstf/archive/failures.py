@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from collections.abc import Sequence
 
 SHOWN = 3
+HOPELESS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)  # no other block could be written either
 
 
 class BlocksFailed(RuntimeError):
@@ -26,6 +29,22 @@ class BlocksFailed(RuntimeError):
             f"{len(failures)} of {total} blocks failed, all others are written ({shown}{more}); "
             f"when the cause is gone, {cure} computes these alone"
         )
+
+
+def stopped(error: OSError, name: str) -> OSError:
+    """Return what ended a run, with what to do where nothing can be written any more.
+
+    Parameters
+    ----------
+    error
+        What was raised.
+    name
+        Of the output.
+    """
+    if error.errno not in HOPELESS:
+        return error
+    cure = "what is done is kept, and when that is mended resume=True goes on"
+    return OSError(error.errno, f"{os.strerror(error.errno)}; {cure}", name)
 
 
 def said(error: BaseException) -> str:

@@ -7,16 +7,16 @@ import json
 import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from pathlib import Path
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import numpy as np
 
 from xstf.archive.prepared import HOME
+from xstf.places import place_of
 
+DONE = f"{HOME}/done"  # the marks
 DATES = 64  # dates of a chunk of marks
-PAUSE = 0.2  # seconds between two writings of marks, so that quick blocks cost little
 EMPTY, FULL = 1, 2  # a block that is done: nothing in it, or something
 
 
@@ -27,38 +27,35 @@ class Marks:
     block again, and never leaves a mark without data.
     """
 
-    def __init__(self, out: str) -> None:
-        import zarr
-
-        self._array = zarr.open_array(f"{out}/{HOME}/done", mode="r+")
-        self.values: np.ndarray = np.asarray(self._array[...])
+    def __init__(self, out: Any) -> None:
+        self._place = place_of(out)
+        self.values: np.ndarray = _read(self._place.array(DONE))
         self._changed: set[int] = set()
-        self._written = 0.0
+        self._blocks, self._written = 0, 0.0
 
     @staticmethod
-    def create(out: str, shape: tuple[int, int, int]) -> None:
+    def create(out: Any, shape: tuple[int, int, int]) -> None:
         """Write the marks of a new output: nothing is done."""
-        import zarr
-
         chunks = (DATES, *shape[1:])
-        zarr.create_array(
-            f"{out}/{HOME}/done", shape=shape, dtype="uint8", chunks=chunks, fill_value=0
-        )
+        place_of(out).create_array(DONE, shape=shape, dtype="uint8", chunks=chunks, fill_value=0)
 
     def set(self, dates: Sequence[int], row: int, column: int, full: Sequence[bool]) -> None:
         """Mark dates of a tile as done, on disk at once or shortly after."""
         self.values[list(dates), row, column] = np.where(full, FULL, EMPTY)
         self._changed.update(d // DATES for d in dates)
-        if time.monotonic() - self._written >= PAUSE:
+        self._blocks += 1
+        if self._place.due(self._blocks, time.monotonic() - self._written):
             self.write()
 
     def write(self) -> None:
         """Bring all marks to disk."""
+        array: Any = self._place.array(DONE, "r+") if self._changed else None
         for chunk in sorted(self._changed):
             part = slice(chunk * DATES, (chunk + 1) * DATES)
-            self._array[part] = self.values[part]
+            array[part] = self.values[part]
+        self._place.keep()
         self._changed.clear()
-        self._written = time.monotonic()
+        self._blocks, self._written = 0, time.monotonic()
 
     @property
     def done(self) -> np.ndarray:
@@ -71,7 +68,19 @@ class Marks:
         return (self.values == FULL).sum(axis=(1, 2))
 
 
-def share_done(out: str) -> np.ndarray | None:
+def _read(array: Any) -> np.ndarray:
+    """Return all marks; those that were cut short while they were written count as not set."""
+    try:
+        return np.asarray(array[...])
+    except (ValueError, RuntimeError):
+        found = np.zeros(array.shape, array.dtype)
+        for start in range(0, len(found), DATES):
+            with suppress(ValueError, RuntimeError):
+                found[start : start + DATES] = array[start : start + DATES]
+        return found
+
+
+def share_done(out: Any) -> np.ndarray | None:
     """Return how much of each date of an output is done, (date,) 0..1; None where nobody noted it.
 
     Parameters
@@ -79,32 +88,36 @@ def share_done(out: str) -> np.ndarray | None:
     out
         The output store.
     """
-    import zarr
-
     try:
-        marks = zarr.open_array(f"{out}/{HOME}/done", mode="r")
+        marks = place_of(out).array(DONE)
     except FileNotFoundError:
         return None
-    return np.asarray((np.asarray(marks[...]) > 0).mean(axis=(1, 2)))
+    return np.asarray((_read(marks) > 0).mean(axis=(1, 2)))
 
 
-def write_fingerprint(out: str, fingerprint: Mapping[str, Any], tile: int) -> None:
-    """Keep what a run was and the side of its tiles, with its output."""
-    import zarr
-
-    attrs: dict[str, Any] = {"fingerprint": dict(fingerprint), "tile": tile}
-    zarr.open_group(f"{out}/{HOME}", mode="a").attrs.update(attrs)
+def write_fingerprint(out: Any, fingerprint: Mapping[str, Any]) -> None:
+    """Keep what a run is with its output, which has begun with that."""
+    place_of(out).group(HOME, "a").attrs.update({"fingerprint": dict(fingerprint)})
 
 
-def read_fingerprint(out: str | Path) -> dict[str, Any] | None:
+def read_fingerprint(out: Any) -> dict[str, Any] | None:
     """Return what the run was that made an output, None where it was made otherwise."""
-    import zarr
-
-    try:
-        found = zarr.open_group(f"{out}/{HOME}", mode="r").attrs.get("fingerprint")
-    except FileNotFoundError:
-        return None
+    found = _home(out).get("fingerprint")
     return found if isinstance(found, dict) else None
+
+
+def is_beginning(out: Any) -> bool:
+    """Return whether an output is what a run has left that was stopped before its first block."""
+    home = _home(out)
+    return "tile" in home and "fingerprint" not in home
+
+
+def _home(out: Any) -> dict[str, Any]:
+    """Return what a run has noted of itself in its output, nothing where it has not."""
+    try:
+        return dict(place_of(out).group(HOME).attrs)
+    except FileNotFoundError:
+        return {}
 
 
 def short(fingerprint: Mapping[str, Any]) -> str:
@@ -144,17 +157,23 @@ def _some(words: Sequence[str]) -> str:
 
 
 @contextmanager
-def alone(path: Path) -> Iterator[None]:
-    """Keep other runs on this machine from writing to `path`, as long as the context lasts.
+def alone(out: Any) -> Iterator[None]:
+    """Keep other runs on this machine from writing to `out`, as long as the context lasts.
 
-    The system gives the lock back when a process dies, however it dies.
+    The system gives the lock back when a process dies, however it dies. Runs on other machines
+    are not kept away, and at addresses none: two runs of one output, begun at once, may each
+    delete what the other begins; two that resume it write the same blocks twice.
     """
+    place = place_of(out)
+    path, lock = place.name, place.lock
     try:
         import fcntl
-    except ImportError:  # where there is none, two runs write the same blocks twice
+    except ImportError:
+        lock = None
+    if lock is None:
         yield
         return
-    lock = path.with_name(f".{path.name}.lock")
+    lock.parent.mkdir(parents=True, exist_ok=True)
     with lock.open("a") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -169,5 +188,5 @@ def alone(path: Path) -> Iterator[None]:
 
 
 class _Busy(FileExistsError):
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: str) -> None:
         super().__init__(f"another run is writing {path}; wait for it, or give another path")

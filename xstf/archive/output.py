@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import shutil
 import warnings
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import xarray as xr
 
 from xstf.api import wrap
-from xstf.archive.manifest import Marks, read_fingerprint, write_fingerprint
+from xstf.archive.manifest import Marks, read_fingerprint
 from xstf.archive.prepared import HOME
 from xstf.conventions import together
 from xstf.packing import Packing
+from xstf.places import Place
 from xstf.planning import Plan
 from xstf.store import as_stored, packing_of
 
@@ -33,11 +32,10 @@ def layers_of(asked: Plan) -> xr.Dataset:
 
 
 def create(
-    out: Path,
+    out: Place,
     layers: xr.Dataset,
     tiles: tuple[int, int, int],
     packing: Packing,
-    fingerprint: Mapping[str, Any],
     attrs: Mapping[str, Any],
 ) -> None:
     """Write a store with nothing in it: one shard for each date and tile.
@@ -45,15 +43,13 @@ def create(
     Parameters
     ----------
     out
-        Folder to write.
+        Where there is nothing yet.
     layers
         From `layers_of`.
     tiles
         Side of a tile in fine pixels, and rows and columns of tiles.
     packing
         How images are stored.
-    fingerprint
-        What the run is.
     attrs
         Attributes of the store.
     """
@@ -65,12 +61,16 @@ def create(
     cut = {"chunks": (1, 1, *map(inner_side, shard)), "shards": (1, ds.sizes["band"], *shard)}
     for name in layers.data_vars:
         encoding[name] |= cut
-    ds.to_zarr(out, mode="w", zarr_format=3, consolidated=False, compute=False, encoding=encoding)
-    with warnings.catch_warnings():  # every reader looks for it, though Zarr 3 lacks it
-        warnings.simplefilter("ignore", UserWarning)
-        zarr.consolidate_metadata(str(out))
-    write_fingerprint(str(out), fingerprint, side)
-    Marks.create(str(out), (ds.sizes["time"], rows, columns))
+    ds.to_zarr(
+        out.store("w"), mode="w", zarr_format=3, compute=False, encoding=encoding, **out.opening()
+    )
+    store = out.group(mode="a").store
+    if store.supports_consolidated_metadata:
+        with warnings.catch_warnings():  # every reader looks for it, though Zarr 3 lacks it
+            warnings.simplefilter("ignore", UserWarning)
+            zarr.consolidate_metadata(store, path=out.inner or None)
+    out.group(HOME, "a").attrs["tile"] = side
+    Marks.create(out, (ds.sizes["time"], rows, columns))
 
 
 def packings(layers: xr.Dataset, packing: Packing) -> dict[str, Packing]:
@@ -78,11 +78,9 @@ def packings(layers: xr.Dataset, packing: Packing) -> dict[str, Packing]:
     return {str(n): packing_of(v, packing) for n, v in layers.data_vars.items()}
 
 
-def side_of(out: Path) -> int:
+def side_of(out: Place) -> int:
     """Return the side of the tiles that an output was made for."""
-    import zarr
-
-    side: Any = zarr.open_group(f"{out}/{HOME}", mode="r").attrs["tile"]
+    side: Any = out.group(HOME).attrs["tile"]
     return int(side)
 
 
@@ -99,20 +97,11 @@ def inner_side(side: int) -> int:
     return fitting[0] if fitting else min(parts, key=lambda part: abs(part - INNER[1]))
 
 
-def replacement(out: Path) -> Path:
-    """Return where a store grows that is to replace the one at `out`."""
-    return out.with_name(f".{out.name}.replacing")
-
-
-def discard(path: Path) -> None:
+def discard(place: Place) -> None:
     """Delete what is left of an earlier replacement: a store that a run of ours has made."""
-    if path.exists():
-        if read_fingerprint(path) is None:
-            raise FileExistsError(f"{path} is in the way and was not made here; delete it yourself")
-        shutil.rmtree(path)
-
-
-def sweep(out: Path) -> None:
-    """Delete pieces of files that killed processes were writing."""
-    for piece in out.rglob("*.partial"):
-        piece.unlink(missing_ok=True)
+    if place.exists():
+        if read_fingerprint(place) is None:
+            raise FileExistsError(
+                f"{place.name} is in the way and was not made here; delete it yourself"
+            )
+        place.clear()

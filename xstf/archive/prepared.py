@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -13,6 +14,7 @@ import numpy as np
 from xstf.archive.codec import decode, encode
 from xstf.method import Method
 from xstf.pairing import Group
+from xstf.places import Place
 
 HOME = "xstf"  # the group of the output that holds how it was made
 PIECE = 256  # rows and columns of the chunks of a plane
@@ -22,6 +24,7 @@ PIECE = 256  # rows and columns of the chunks of a plane
 class Kept:
     """What was prepared for a pair group, planes left where they are."""
 
+    out: Place
     home: str
     tag: str
     numbers: Any
@@ -31,21 +34,22 @@ class Kept:
 
     def plane(self, name: str, date: int) -> Any:
         """Return a plane, which is read where it is sliced."""
-        return _open(f"{self.home}/{name}/{date}", self.tag)
+        return _open(self.out, f"{self.home}/{name}/{date}", self.tag)
 
 
 @dataclass(frozen=True)
 class Keeper:
     """Writes the planes of a pair group where they are made."""
 
+    out: Place
     home: str
+    tag: str  # tells this writing from others in the names of tasks
 
-    def __call__(self, name: str, date: int, image: np.ndarray) -> str:
-        """Write one plane, (band, rows, columns), and return its name."""
-        import zarr
-
+    def __call__(self, name: str, date: int, image: np.ndarray) -> tuple[str, Any]:
+        """Write one plane, (band, rows, columns); return its name, and what was written."""
+        out = self.out.fresh()
         chunks = (image.shape[0], *(min(PIECE, size) for size in image.shape[1:]))
-        array = zarr.create_array(
+        array = out.create_array(
             f"{self.home}/{name}/{date}",
             shape=image.shape,
             dtype=image.dtype,
@@ -54,11 +58,11 @@ class Keeper:
             overwrite=True,
         )
         array[...] = image
-        return name
+        return name, out.changes()
 
 
 def prepare(
-    method: Method, feed: Any, groups: Sequence[Group], side: int, out: str, run: str, **how: Any
+    method: Method, feed: Any, groups: Sequence[Group], side: int, out: Place, run: str, **how: Any
 ) -> None:
     """Compute what a method prepares for each group, one after the other, and keep it.
 
@@ -82,19 +86,24 @@ def prepare(
     from xstf.engine import prepare as deferred
 
     for number, group in enumerate(groups):
-        home = _home(out, run, number)
-        later, margin = deferred(method, feed, group, side, Keeper(home))
+        home = _home(run, number)
+        later, margin = deferred(
+            method, feed, group, side, Keeper(out.told(), home, uuid.uuid4().hex)
+        )
         ((numbers, dated, planes),) = dask.compute(later, **how)
+        for _, changes in planes:
+            if changes is not None:
+                out.take(changes)
         found = {
             "numbers": numbers,
             "dated": dict(zip(group.targets, dated, strict=True)) if len(dated) else {},
-            "planes": sorted(set(planes)),
+            "planes": sorted({name for name, _ in planes}),
             "margin": margin,
         }
-        _write(home, encode(found))
+        _write(out, home, encode(found))
 
 
-def load(out: str, tag: str, run: str, number: int, known: Sequence[str]) -> Kept:
+def load(out: Place, tag: str, run: str, number: int, known: Sequence[str]) -> Kept:
     """Return what was kept for a pair group.
 
     Parameters
@@ -106,13 +115,11 @@ def load(out: str, tag: str, run: str, number: int, known: Sequence[str]) -> Kep
     known
         Packages whose classes may be in it.
     """
-    import zarr
-
-    home = _home(out, run, number)
-    data = np.asarray(zarr.open_array(f"{home}/values", mode="r")[:])
+    home = _home(run, number)
+    data = np.asarray(out.array(f"{home}/values")[:])
     found = decode(data.tobytes(), known)
     rest = found["numbers"], found["dated"], tuple(found["planes"]), found["margin"]
-    return Kept(home, tag, *rest)
+    return Kept(out, home, tag, *rest)
 
 
 def packages(method: Method) -> tuple[str, ...]:
@@ -128,21 +135,17 @@ def pickled(job: Any) -> bytes:
     return cloudpickle.dumps(job, protocol=pickle.HIGHEST_PROTOCOL)
 
 
-def _home(out: str, run: str, number: int) -> str:
-    return f"{out}/{HOME}/prepared/{run}/{number}"
+def _home(run: str, number: int) -> str:
+    return f"{HOME}/prepared/{run}/{number}"
 
 
-def _write(home: str, data: bytes) -> None:
-    import zarr
-
-    array = zarr.create_array(
+def _write(out: Place, home: str, data: bytes) -> None:
+    array = out.create_array(
         f"{home}/values", shape=(len(data),), dtype="uint8", chunks=(len(data),), overwrite=True
     )
     array[:] = np.frombuffer(data, np.uint8)
 
 
 @lru_cache(2048)
-def _open(path: str, tag: str) -> Any:
-    import zarr
-
-    return zarr.open_array(path, mode="r")
+def _open(out: Place, path: str, tag: str) -> Any:
+    return out.array(path)

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,21 +13,22 @@ import xarray as xr
 from xstf.api import feed_of, tile_side
 from xstf.archive import output
 from xstf.archive.checking import choose
-from xstf.archive.failures import BlocksFailed, said
+from xstf.archive.failures import BlocksFailed, said, stopped
 from xstf.archive.identity import identity
-from xstf.archive.manifest import Marks, alone, short
+from xstf.archive.manifest import Marks, alone, short, write_fingerprint
 from xstf.archive.prepared import prepare
 from xstf.archive.schedule import Backend, Cluster, Threads
 from xstf.archive.schedule import run as run_blocks
 from xstf.archive.stored import Names, decoded_shares, stored_images
-from xstf.archive.work import Job, Work
+from xstf.archive.work import Done, Job, Work
 from xstf.engine import batches
 from xstf.gathering import Feed
 from xstf.packing import Packing
 from xstf.pairing import Group, text_of
+from xstf.places import Place
 from xstf.planning import Plan
 from xstf.progress import meter_of
-from xstf.store import move, refuse_other_content, scratch, warn_missing
+from xstf.store import refuse_other_content, warn_missing
 
 MUCH = 4  # times what a block needs: to decode more than this is worth a warning
 HARDLY = 1e9  # bytes that may be decoded in vain before anybody is told
@@ -39,7 +38,7 @@ HARDLY = 1e9  # bytes that may be decoded in vain before anybody is told
 class Run:
     """What is run, and where."""
 
-    source: str
+    source: Place
     kinds: tuple[str, str]  # names of the fine and the coarse images in the source
     asked: Plan
     packing: Packing
@@ -49,7 +48,7 @@ class Run:
 
     def fuse(
         self,
-        out: Path,
+        out: Place,
         blocksize: Any,
         most: Any,
         resume: bool,
@@ -59,25 +58,24 @@ class Run:
     ) -> None:
         """Make or take up the output, compute what is not done, and give it its name."""
         feed, layers = feed_of(self.asked.parts), output.layers_of(self.asked)
-        side = tile_side(blocksize, feed)
+        side = feed.grid.side(tile_side(blocksize, feed))
         if overwrite:
             refuse_other_content(out, layers)
-        out.parent.mkdir(parents=True, exist_ok=True)
         with alone(out):
             fingerprint = identity(self.asked, self.packing, **self._how)
             target, going_on = choose(out, resume, overwrite, fingerprint)
             if going_on:
                 side = _same_side(output.side_of(target), side if blocksize else None, feed)
-                output.sweep(target)
+                target.sweep()
             else:
                 self._begin(target, layers, feed, side, fingerprint)
             job = self._job(target, layers)
             self._warn_of_chunks(job, side)
-            marks = Marks(str(target))
+            marks = Marks(target)
             works = list_works(self.asked, feed, side, most, marks.done)
-            self._blocks(job, works, marks, retries, progress, target != out)
-            if target != out:
-                move(target, out)
+            self._blocks(job, target, works, marks, retries, progress, target is not out)
+            if target is not out:
+                target.become(out)
         warn_missing(marks.full, layers["time"].values, "fused")
 
     @property
@@ -88,18 +86,17 @@ class Run:
         return {"scheduler": "threads"} | ({"num_workers": self.workers} if self.workers else {})
 
     def _begin(
-        self, target: Path, layers: xr.Dataset, feed: Feed, side: int, fingerprint: dict[str, Any]
+        self, target: Place, layers: xr.Dataset, feed: Feed, side: int, fingerprint: dict[str, Any]
     ) -> None:
         """Write an output without pixels, and what the method finds of the whole scene."""
         asked = self.asked
         rows, columns = (len(lengths) for lengths in feed.grid.cut(side))
-        attrs = {"inputs": os.path.abspath(self.source), "fingerprint": short(fingerprint)}
-        with scratch(target) as temporary:
-            sizes = side, rows, columns
-            output.create(temporary, layers, sizes, self.packing, fingerprint, attrs)
+        attrs = {"inputs": self.source.address, "fingerprint": short(fingerprint)}
+        with target.growing() as new:
+            output.create(new, layers, (side, rows, columns), self.packing, attrs)
             for name, groups in self._groups.items():
-                prepare(asked.method, feed, groups, side, str(temporary), name, **self._how)
-            temporary.rename(target)
+                prepare(asked.method, feed, groups, side, new, name, **self._how)
+            write_fingerprint(new, fingerprint)  # last: with it there is something to resume
 
     @property
     def _groups(self) -> dict[str, tuple[Group, ...]]:
@@ -109,12 +106,12 @@ class Run:
             found |= {"before": asked.sides[0], "after": asked.sides[1]}
         return {name: tuple(groups) for name, groups in found.items()}
 
-    def _job(self, target: Path, layers: xr.Dataset) -> Job:
+    def _job(self, target: Place, layers: xr.Dataset) -> Job:
         asked, grid = self.asked, self.asked.parts.grid
         cell = grid.scale if asked.scene.grid.scale == 1 else 1
         names = Names.of(self.source, *self.kinds)
         return Job(
-            str(target),
+            target.told(),
             self.tag,
             asked.method,
             stored_images(self.source, self.tag, names, asked.scene.ds, grid.cells, cell),
@@ -129,7 +126,14 @@ class Run:
         )
 
     def _blocks(
-        self, job: Job, works: Iterator[Work], marks: Marks, retries: int, progress: Any, new: bool
+        self,
+        job: Job,
+        out: Place,
+        works: Iterator[Work],
+        marks: Marks,
+        retries: int,
+        progress: Any,
+        new: bool,
     ) -> None:
         """Run the blocks, mark those that are on disk, and raise at the end if some failed."""
         failures: list[tuple[str, BaseException]] = []
@@ -137,10 +141,12 @@ class Run:
         missing = int((~marks.done).sum())
         place = {t: n for n, t in enumerate(job.targets)}
 
-        def finish(work: Work, full: list[bool]) -> None:
+        def finish(work: Work, done: Done) -> None:
             nonlocal count
             count += 1
-            marks.set([place[d] for d in work.dates], work.row, work.column, full)
+            if done.changes is not None:
+                out.take(done.changes)
+            marks.set([place[d] for d in work.dates], work.row, work.column, done.full)
             meter.add([(d, work.row, work.column) for d in work.dates])
 
         def fail(work: Work, error: BaseException) -> None:
@@ -151,9 +157,12 @@ class Run:
             if self.client is not None and missing:
                 meter.note(f"dashboard: {self.client.dashboard_link}")
             try:
-                run_blocks(self._backend(job), works, finish, fail, retries)
-            finally:
-                marks.write()
+                try:
+                    run_blocks(self._backend(job), works, finish, fail, retries)
+                finally:
+                    marks.write()
+            except OSError as error:
+                raise stopped(error, out.name) from error
         if failures:
             how = "resume=True, overwrite=True" if new else "resume=True"
             raise BlocksFailed(failures, count + len(failures), how)
@@ -177,8 +186,8 @@ class Run:
                 f"each block decodes {share:.0f} times the fine pixels that it needs: the scene "
                 f"lies in chunks of {' x '.join(map(str, chunks))} (time, band, y, x) and tiles "
                 f"are {side} wide; write it anew in chunks of one date and about a tile: xstf.save("
-                f"xstf.open_scene({self.source!r}).chunk(time=1, y={side}, x={side}), ...), or "
-                "give a larger blocksize",
+                f"xstf.open_scene({self.source.name!r}).chunk(time=1, y={side}, x={side}), ...), "
+                "or give a larger blocksize",
                 UserWarning,
                 stacklevel=4,
             )

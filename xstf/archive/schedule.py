@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -10,10 +9,10 @@ from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, ThreadPo
 from contextlib import suppress
 from typing import Any, Protocol
 
+from xstf.archive.failures import HOPELESS
 from xstf.archive.prepared import pickled
-from xstf.archive.work import Job, Work, do
+from xstf.archive.work import Done, Job, Work, do
 
-HOPELESS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)  # no other block could be written either
 LASTING = (ValueError, TypeError)  # what the data or the method say stays so
 AHEAD = 2  # blocks under way for each thread
 LOOK = 2.0  # seconds between two looks at how many threads a cluster has
@@ -113,7 +112,7 @@ class Cluster:
 def run(
     backend: Backend,
     works: Iterable[Work],
-    finish: Callable[[Work, list[bool]], None],
+    finish: Callable[[Work, Done], None],
     fail: Callable[[Work, BaseException], None],
     retries: int,
 ) -> None:
@@ -144,7 +143,7 @@ def run(
         for future in _as_finished(backend, iter(works), running):
             work, tried = running.pop(future)
             try:
-                finish(work, future.result())
+                done = future.result()
             except (CancelledError, KeyboardInterrupt):
                 raise
             except Exception as error:
@@ -154,6 +153,8 @@ def run(
                     running[backend.submit(work)] = work, tried + 1
                 else:
                     fail(work, error)
+            else:
+                finish(work, done)
     except CancelledError as error:
         raise ConnectionError(GONE) from error
     finally:

@@ -13,6 +13,7 @@ import xarray as xr
 from xstf.coordinates import same_axes
 from xstf.grid import Tile
 from xstf.method import Method
+from xstf.places import Place
 
 OPEN = 8  # stores that a process keeps open
 
@@ -21,7 +22,7 @@ OPEN = 8  # stores that a process keeps open
 class Stored:
     """Images in a store and how the scene sees them (`xstf.portion.Source`)."""
 
-    path: str
+    place: Place
     tag: str  # of the run, so that a store written anew is opened anew
     group: str | None
     name: str
@@ -34,7 +35,7 @@ class Stored:
 
     def window(self, dates: Sequence[int], tile: Tile) -> np.ndarray:
         """Return the window of these dates, (date, band, y, x), NaN (or 0) off the scene."""
-        variable = _variable(self.path, self.tag, self.group, self.name)
+        variable = _variable(self.place, self.tag, self.group, self.name)
         kind = np.dtype(np.float32) if variable.dtype.kind == "f" else variable.dtype
         shape = (len(dates), len(self.bands), tile.y1 - tile.y0, tile.x1 - tile.x0)
         found = np.full(shape, np.nan if kind.kind == "f" else 0, kind)
@@ -83,28 +84,26 @@ class Names:
     names: tuple[str, str]
 
     @classmethod
-    def of(cls, path: str, fine: str, coarse: str) -> Names:
+    def of(cls, place: Place, fine: str, coarse: str) -> Names:
         """Return where `xstf.open_scene` finds the images."""
-        import zarr
-
-        if not {fine, coarse} <= set(zarr.open_group(path, mode="r").group_keys()):
+        if not {fine, coarse} <= set(place.group().group_keys()):
             return cls((None, None), (fine, coarse))
         found = []
         for group in (fine, coarse):
-            ds = open_lazily(path, group)
+            ds = open_lazily(place, group)
             images = [str(n) for n, v in ds.data_vars.items() if v.ndim == 4]
             found.append(group if group in ds else images[0])
         return cls((fine, coarse), (found[0], found[1]))
 
 
 def stored_images(
-    path: str, tag: str, names: Names, ds: xr.Dataset, cells: tuple[int, int], cell: int
+    place: Place, tag: str, names: Names, ds: xr.Dataset, cells: tuple[int, int], cell: int
 ) -> dict[str, Stored]:
     """Return how the images of a checked scene lie in the store that it was opened from.
 
     Parameters
     ----------
-    path, tag
+    place, tag
         The store, and what tells this run from others.
     names
         Where the images are.
@@ -118,7 +117,7 @@ def stored_images(
     """
     found = {}
     raw = [
-        open_lazily(path, group)[name]
+        open_lazily(place, group)[name]
         for group, name in zip(names.groups, names.names, strict=True)
     ]
     if names.groups[0] is not None and raw[0].shape[-2:] == raw[1].shape[-2:]:
@@ -130,7 +129,7 @@ def stored_images(
         bands = ds["band"].values if "band" in ds.coords else None
         side = cell if kind == "coarse" else 1
         found[kind] = Stored(
-            path,
+            place,
             tag,
             group,
             str(image.name),
@@ -143,32 +142,30 @@ def stored_images(
         )
     if "classes" in ds:
         size = ds.sizes["y"], ds.sizes["x"]
-        found["classes"] = Stored(path, tag, None, "classes", ("y", "x"), (0,), (0,), (0, 0), size)
+        found["classes"] = Stored(place, tag, None, "classes", ("y", "x"), (0,), (0,), (0, 0), size)
     return found
 
 
-def open_lazily(path: str, group: str | None = None) -> xr.Dataset:
+def open_lazily(place: Place, group: str | None = None) -> xr.Dataset:
     """Open a Zarr group without dask, decoded as `xstf.open_scene` decodes it.
 
     Parameters
     ----------
-    path, group
+    place, group
         The store, and the group in it.
     """
-    return xr.open_dataset(
-        path, engine="zarr", group=group, chunks=None, cache=False, consolidated=False,
-        decode_coords="all",
-    )  # fmt: skip
+    found: xr.Dataset = place.dataset(group, chunks=None, cache=False)
+    return found
 
 
 @lru_cache(OPEN)
-def _dataset(path: str, tag: str, group: str | None) -> xr.Dataset:
-    return open_lazily(path, group)
+def _dataset(place: Place, tag: str, group: str | None) -> xr.Dataset:
+    return open_lazily(place, group)
 
 
 @lru_cache(4 * OPEN)
-def _variable(path: str, tag: str, group: str | None, name: str) -> xr.Variable:
-    return _dataset(path, tag, group)[name].variable
+def _variable(place: Place, tag: str, group: str | None, name: str) -> xr.Variable:
+    return _dataset(place, tag, group)[name].variable
 
 
 def _runs(positions: Sequence[int]) -> Iterator[tuple[int, int, int]]:
@@ -230,7 +227,7 @@ def decoded_shares(
     side
         Side of a tile in fine pixels.
     """
-    variable = _variable(stored.path, stored.tag, stored.group, stored.name)
+    variable = _variable(stored.place, stored.tag, stored.group, stored.name)
     chunks = dict(zip(variable.dims, variable.encoding["chunks"], strict=True))
     share = float(chunks[stored.dims[0]])
     halo = method.halo(scale)

@@ -17,6 +17,7 @@ from xstf.grid import Grid, Tile
 from xstf.method import Method
 from xstf.packing import Packing
 from xstf.pairing import Group
+from xstf.places import Place
 from xstf.portion import Portion, Sources
 
 JOBS = 4  # runs that a worker keeps in mind
@@ -26,7 +27,7 @@ JOBS = 4  # runs that a worker keeps in mind
 class Job:
     """What all blocks of a run share."""
 
-    out: str  # the store that is written
+    out: Place  # the store that is written
     tag: str  # tells this run from others
     method: Method
     images: dict[str, Stored]
@@ -66,8 +67,16 @@ class Work:
     after: int = -1
 
 
-def do(job: Job | bytes, work: Work) -> list[bool]:
-    """Read, fuse and write one block; say for each date whether it holds anything.
+@dataclass(frozen=True)
+class Done:
+    """What comes of a block."""
+
+    full: list[bool]  # for each date whether it holds anything
+    changes: Any  # what was written, where it does not lie in the output already
+
+
+def do(job: Job | bytes, work: Work) -> Done:
+    """Read, fuse and write one block.
 
     Parameters
     ----------
@@ -78,8 +87,8 @@ def do(job: Job | bytes, work: Work) -> list[bool]:
     """
     known = _unpickled(job) if isinstance(job, bytes) else job
     made = predict(known, work)
-    write(known, work, made)
-    return [bool(np.isfinite(image).any()) for image in made["fused"]]
+    changes = write(known, work, made)
+    return Done([bool(np.isfinite(image).any()) for image in made["fused"]], changes)
 
 
 def predict(job: Job, work: Work) -> dict[str, np.ndarray]:
@@ -98,13 +107,29 @@ def predict(job: Job, work: Work) -> dict[str, np.ndarray]:
     return made
 
 
-def write(job: Job, work: Work, made: dict[str, np.ndarray]) -> None:
-    """Write each date of a block: whole shards, none where all is missing."""
-    tile = work.tile
+def write(job: Job, work: Work, made: dict[str, np.ndarray]) -> Any:
+    """Write each date of a block: whole shards, none where all is missing.
+
+    Returns
+    -------
+    object
+        What was written, where it does not lie in the output already (`Place.changes`).
+
+    Raises
+    ------
+    OSError
+        If the output cannot be written.
+    """
+    with job.out.writing():
+        return _write(job, work, made)
+
+
+def _write(job: Job, work: Work, made: dict[str, np.ndarray]) -> Any:
+    tile, out = work.tile, job.out.fresh()
     where = slice(None), slice(tile.y0, tile.y1), slice(tile.x0, tile.x1)
     for name, values in made.items():
         packed = job.packings[name].pack(values, name)
-        array = _array(job.out, job.tag, name)
+        array = _array(out, job.tag, name) if out is job.out else out.array(name, "r+")
         for date, image in zip(work.dates, packed, strict=True):
             at = job.targets.index(date)
             try:
@@ -113,6 +138,8 @@ def write(job: Job, work: Work, made: dict[str, np.ndarray]) -> None:
                 # at the scene's edge what is there is read first, and it may be damaged
                 _delete(array, (at, 0, work.row, work.column))
                 array[(at, *where)] = image
+            out.settle(f"{name}/{array.metadata.encode_chunk_key((at, 0, work.row, work.column))}")
+    return out.changes()
 
 
 def _run(
@@ -165,12 +192,10 @@ def _unpickled(job: bytes) -> Job:
 
 
 @lru_cache(64)
-def _prepared(out: str, tag: str, run: str, number: int, known: tuple[str, ...]) -> Any:
+def _prepared(out: Place, tag: str, run: str, number: int, known: tuple[str, ...]) -> Any:
     return load(out, tag, run, number, known)
 
 
 @lru_cache(64)
-def _array(out: str, tag: str, name: str) -> Any:
-    import zarr
-
-    return zarr.open_array(f"{out}/{name}", mode="r+")
+def _array(out: Place, tag: str, name: str) -> Any:
+    return out.array(name, "r+")

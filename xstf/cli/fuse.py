@@ -10,6 +10,7 @@ import click
 
 from xstf.cli import inputs, options, scenes
 from xstf.cli.options import Dates, Pairs, Setting
+from xstf.places import place_of
 
 EXAMPLES = (
     "xstf fuse scene.zarr -m fsdaf -o fused.zarr",
@@ -28,7 +29,11 @@ EXAMPLES = (
     "--method", "-m", required=True, metavar="NAME", help="Name of a method, see: xstf methods."
 )
 @click.option(
-    "--out", "-o", required=True, metavar="OUT", help="A .zarr store, or a folder for GeoTIFFs."
+    "--out",
+    "-o",
+    required=True,
+    metavar="OUT",
+    help="A .zarr store, by path or address, or a folder for GeoTIFFs.",
 )
 @click.option("--dates", type=Dates(spans=True), help="Dates to predict: a,b or start/stop.")
 @click.option(
@@ -90,34 +95,35 @@ def _asked(given: dict[str, Any]) -> dict[str, Any]:
 def _from_store(given: dict[str, Any]) -> bool:
     """Return whether the scene goes from Zarr to Zarr as it is."""
     changed = any(given[name] is not None for name in ("valid_range", "classes", "min_seen"))
-    return bool(given["scene"]) and is_store(Path(given["out"])) and not changed
+    return bool(given["scene"]) and is_store(given["out"]) and not changed
 
 
 def _check_outputs(given: dict[str, Any]) -> None:
     """Refuse outputs that could not be written, before any work."""
-    out = Path(given["out"])
+    out, store = Path(given["out"]), is_store(given["out"])
     if given["out"].strip() in ("", "."):
         raise click.UsageError("--out is empty; give a .zarr, or a folder for GeoTIFFs")
-    if out.suffix and not is_store(out) and not out.is_dir():
+    if out.suffix and not store and not out.is_dir():
         raise click.UsageError(
             f"--out {out} has the ending {out.suffix}; it is a .zarr, or a folder without ending, "
             f"which gets one GeoTIFF a date; such as --out {out.with_suffix('')}"
         )
     for flag in ("quality", "fill"):
-        if not is_store(out) and given[flag]:
+        if not store and given[flag]:
             raise click.UsageError(f"--{flag} writes several layers and needs an --out with .zarr")
     _refuse_inputs(out.resolve(), given)
+    there = place_of(given["out"]).exists()
     if given["resume"] and not _from_store(given):
         raise click.UsageError(
             "--resume goes on from SCENE.zarr to an --out with .zarr, and without --valid-range, "
             "--classes and --min-seen, which belong into the scene"
         )
-    if is_store(out) and out.exists() and not (given["overwrite"] or given["resume"]):
+    if store and there and not (given["overwrite"] or given["resume"]):
         raise FileExistsError(
-            f"{out} exists; give another --out, go on with a run that was stopped with --resume, "
-            "or replace it with --overwrite"
+            f"{given['out']} exists; give another --out, go on with a run that was stopped with "
+            "--resume, or replace it with --overwrite"
         )
-    if not is_store(out) and out.exists() and not out.is_dir():
+    if not store and there and not out.is_dir():
         raise FileExistsError(f"{out} is a file; --out is a folder or a .zarr")
     if given["png"]:
         from xstf.plot import check_installed
@@ -133,9 +139,9 @@ def _check_outputs(given: dict[str, Any]) -> None:
             )
 
 
-def is_store(out: Path) -> bool:
+def is_store(out: str) -> bool:
     """Return whether the output is a Zarr store; else it is a folder of GeoTIFFs."""
-    return out.suffix.lower() == ".zarr"
+    return Path(out).suffix.lower() == ".zarr" or "://" in out
 
 
 def _refuse_inputs(out: Path, given: dict[str, Any]) -> None:
@@ -145,7 +151,7 @@ def _refuse_inputs(out: Path, given: dict[str, Any]) -> None:
         if out == scene or scene in out.parents:
             raise click.UsageError("--out is the scene itself, or lies in it; give another path")
     for pattern in (*given["fine"], *given["coarse"]):
-        if not is_store(out) and Path(pattern).parent.resolve() == out:
+        if not is_store(given["out"]) and Path(pattern).parent.resolve() == out:
             raise click.UsageError(
                 f"--out is the folder of {pattern}, where results would be taken for images next "
                 "time; give another folder"
@@ -171,7 +177,7 @@ def _write_store(given: dict[str, Any]) -> Any:
             **_asked(given),
         )
     except KeyboardInterrupt:
-        if Path(given["out"]).exists():
+        if place_of(given["out"]).exists():
             click.echo("What is done is kept; --resume goes on.", err=True)
         raise
     return inputs.open_zarr(given["out"])["fused"]
@@ -187,7 +193,7 @@ def _write(scene: Any, given: dict[str, Any]) -> Any:
     out, packing = given["out"], {"scale_factor": given["out_scale_factor"]}
     replace = {"overwrite": given["overwrite"]}
     with progress(layer.data.npartitions, given["method"]):
-        if is_store(Path(out)):
+        if is_store(out):
             xstf.save(fused, out, dtype=given["dtype"], **packing, **replace)
             return inputs.open_zarr(out)["fused"]
         paths = xstf.write_images(

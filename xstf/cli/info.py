@@ -36,7 +36,7 @@ def command(path: str, fine_name: str, coarse_name: str, dates: Any) -> None:
     if "fused" in ds:
         from xstf.archive.manifest import share_done
 
-        _result(path, ds["fused"], share_done(str(path)))
+        _result(path, ds["fused"], share_done(path))
     elif fine_name in ds and coarse_name not in ds:
         _images(path, ds[fine_name])
     else:

@@ -8,11 +8,14 @@ from typing import Any
 
 import xarray as xr
 
+from xstf.places import place_of
+
 
 def is_zarr(path: str | Path) -> bool:
-    """Return whether a Zarr group lies at `path`."""
-    names = ("zarr.json", ".zgroup", ".zmetadata")
-    return Path(path).is_dir() and any((Path(path) / name).exists() for name in names)
+    """Return whether a Zarr group lies at `path`, which can be an address."""
+    if Path(path).suffix.lower() in (".tif", ".tiff"):
+        return False
+    return place_of(path).is_store()
 
 
 def open_zarr(path: str | Path) -> xr.Dataset:
@@ -23,7 +26,7 @@ def open_zarr(path: str | Path) -> xr.Dataset:
     path
         A Zarr group.
     """
-    ds = xr.open_zarr(str(path), decode_coords="all", consolidated=False, chunks={})
+    ds: xr.Dataset = place_of(path).dataset(chunks={})
     for name, variable in ds.variables.items():
         if variable.dtype.kind == "T":
             ds[name] = ds[name].astype(object)
