@@ -58,6 +58,11 @@ EXAMPLES = (
 @click.option("--overwrite", is_flag=True, help="Replace what was written before.")
 @click.option("--resume", is_flag=True, help="Go on with a run that was stopped (Zarr to Zarr).")
 @click.option("--workers", type=click.IntRange(1), help="Threads; default: all cores.")
+@click.option(
+    "--memory",
+    metavar="SIZE",
+    help="What the run may take, such as 1GB (Zarr to Zarr); default: 80 % of what is free.",
+)
 @options.debug
 def command(**given: Any) -> None:
     """Predict the fine images of the dates that have only a coarse one.
@@ -106,6 +111,8 @@ def _check_outputs(given: dict[str, Any]) -> None:
         if not is_store(out) and given[flag]:
             raise click.UsageError(f"--{flag} writes several layers and needs an --out with .zarr")
     _refuse_inputs(out.resolve(), given)
+    if given["memory"] and not _from_store(given):
+        raise click.UsageError("--memory is for runs from SCENE.zarr to an --out with .zarr")
     if given["resume"] and not _from_store(given):
         raise click.UsageError(
             "--resume goes on from SCENE.zarr to an --out with .zarr, and without --valid-range, "
@@ -167,6 +174,7 @@ def _write_store(given: dict[str, Any]) -> Any:
             resume=given["resume"],
             overwrite=given["overwrite"],
             workers=given["workers"],
+            memory_limit=given["memory"],
             **_asked(given),
         )
     except KeyboardInterrupt:
