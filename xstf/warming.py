@@ -19,8 +19,8 @@ import numpy as np
 
 from xstf.method import Method, build, names
 
-KINDS = ((("red",), 1), (("green", "red", "nir"), 2))  # bands and dates, one and several of
-# both: a single image lies in memory unlike several, which numba compiles apart
+BANDS = (("red",), ("red", "nir"), ("green", "red", "nir"))
+DATES = (1, 2)  # one image lies in memory unlike several, and numba compiles that apart
 PACKAGES = ("xstf", "numpy", "numba", "llvmlite", "dask", "zarr")
 
 
@@ -117,8 +117,8 @@ def warm_up(
     """
     from xstf.archive.checking import client_of
 
-    one = isinstance(methods, str | Method)
-    asked: Sequence[Any] = [methods] if one else list(methods if methods is not None else names())
+    asked: Any = names() if methods is None else methods
+    asked = [asked] if isinstance(asked, str | Method) else asked
     known = tuple(build(method, {}) for method in asked)
     found = client_of(client, None)
     if found is None:
@@ -163,7 +163,7 @@ def _run(method: Method, folder: Path) -> None:
     """Fuse tiny scenes, from store to store as blocks do it, and lazily."""
     ran, why = 0, None
     counts = sorted({method.pairs[0], min(2, method.pairs[-1])})
-    for (bands, dates), pairs in product(KINDS, counts):
+    for bands, dates, pairs in product(BANDS, DATES, counts):
         try:
             _fuse(method, folder, bands, dates, pairs)
             ran += 1
@@ -205,7 +205,8 @@ def _scene(folder: Path, bands: tuple[str, ...], dates: int, pairs: int, size: i
 
 def _counts() -> tuple[int, int, list[str]]:
     """Return how many functions were read and how many compiled, and where they are kept."""
-    hits, misses, places = 0, 0, {}
+    hits, misses = 0, 0
+    places: dict[str, None] = {}
     for stats in [kernel.stats for kernel in kernels() if kernel.signatures]:
         hits += sum(stats.cache_hits.values())
         misses += sum(stats.cache_misses.values())
