@@ -65,7 +65,8 @@ class Estimate:
         chunks = " x ".join(map(str, self.chunks))
         return (
             f"; blocks decode {self.decoded_share:.1f} times the fine pixels that they need, for "
-            f"these lie in chunks of {chunks} (time, band, y, x): one date and a tile is best"
+            f"these lie in\n{'':14}chunks of {chunks} (time, band, y, x): one date and a tile is "
+            "best"
         )
 
 
@@ -147,7 +148,7 @@ def estimate(
     peak = asked.need(side, min(most, asked.longest)).peak
     return Estimate(
         found.method.label,
-        asked.size(side, 1).rows,
+        side,
         min(most, asked.longest),
         (rows, columns),
         len(found.targets),

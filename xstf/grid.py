@@ -51,12 +51,16 @@ class Grid:
         """Return the smallest number of fine pixels in whole cells that is not below `pixels`."""
         return -(-pixels // self.scale) * self.scale
 
+    def side(self, blocksize: int) -> int:
+        """Return the side of tiles of about `blocksize` fine pixels: whole summary squares."""
+        return max(1, round(blocksize / self.unit)) * self.unit
+
     def cut(self, blocksize: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
         """Return the heights and the widths of tiles of about `blocksize` fine pixels.
 
         Tiles are whole summary squares, except for the last of a row or column.
         """
-        side = max(1, round(blocksize / self.unit)) * self.unit
+        side = self.side(blocksize)
         rows, columns = (
             (side,) * (extent // side) + ((extent % side,) if extent % side else ())
             for extent in self.shape

@@ -224,6 +224,7 @@ def cut_to_fit(
         If nothing fits a limit that was set. Where none was, it is a warning, and the smallest
         block is taken.
     """
+    most = most and min(most, asked.longest)
     space = room.of_block if room.named else min(room.of_block, MEMORY)
     sides = [side] if fixed else list(_sides(asked.grid, side))
     cuts = [(one, most or asked.dates_within(one, space)) for one in sides]
@@ -245,9 +246,10 @@ def _sides(grid: Grid, side: int) -> Iterator[int]:
     """Yield the side, half of it, and so on."""
     while True:
         yield side
-        if side // 2 < max(grid.unit, SMALLEST):
+        half = grid.side(side // 2)
+        if half == side or half < SMALLEST:
             return
-        side //= 2
+        side = half
 
 
 def decoded(asked: Asked, side: int, dates: int) -> float:
