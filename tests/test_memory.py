@@ -309,7 +309,7 @@ def test_bytes_are_said_in_words():
     ]  # fmt: skip
 
 
-def test_an_estimate_reads_no_pixel(nothing_computes):
+def test_an_estimate_reads_no_pixel(fresh, nothing_computes):
     told = xstf.estimate(scene(8, 1), "starfm", quality=True, workers=2, memory_limit="1GB")
     pixels = (3 * SIDE) ** 2
     assert told.written_bytes == 2 * 8 * 2 * pixels * 4  # layers, dates, bands
@@ -328,7 +328,7 @@ class Hungry(Null):
         return 1e9 * size.dates
 
 
-def test_a_method_of_ones_own_is_cut_by_what_it_declares():
+def test_a_method_of_ones_own_is_cut_by_what_it_declares(fresh):
     told = xstf.estimate(scene(8, 1), Hungry(), workers=1, memory_limit="3.5GB")
     assert told.dates_per_block == 3
     assert replace(told, worker_bytes=4 * 10**9).fits is False

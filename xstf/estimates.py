@@ -121,7 +121,7 @@ def estimate(
     --------
     >>> import xstf
     >>> scene, truth = xstf.simulate("parcels", size=512, dates=10)
-    >>> xstf.estimate(scene, "starfm", memory_limit="1GB", workers=2)
+    >>> xstf.estimate(scene, "starfm", memory_limit="8GB", workers=2)
     starfm
       tiles       2 x 2, 256 fine pixels wide
       blocks      4, of 8 of 8 dates at most

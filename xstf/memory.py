@@ -50,8 +50,8 @@ class Asked:
     layers: int = 1  # of the method
     filled: bool = False  # observed pixels are kept
     spread: bool = False  # both sides are predicted too
-    packed: bool = False  # whole numbers are written, or
-    written: bool = True  # none at all: blocks are handed on
+    packed: bool = False  # what is written is whole numbers
+    written: bool = True  # from store to store; else blocks are given images, and handed on
 
     @classmethod
     def of(cls, plan: Plan, feed: Feed, packed: bool = False) -> Asked:
