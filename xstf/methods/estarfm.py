@@ -114,10 +114,7 @@ class Estarfm(Method):
         return reach_of(self.upsample)
 
     def memory(self, size: BlockSize) -> float:
-        """Count coarse images and changes, their copies to be compared and told, and means.
-
-        A regression holds seven sums for each band and pixel, single and double, besides.
-        """
+        """Count coarse images and changes, their copies to be compared and told, and means."""
         near, images = size.near(self.window // 2), size.pairs * size.bands
         compared = images * (size.wide + 6 * near + 2 * size.inner) + 2 * size.bands * near
         told = size.dates * images * (size.wide + 2 * near + size.inner) + 8 * near
