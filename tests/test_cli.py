@@ -562,6 +562,42 @@ def test_blocks_that_fail_are_an_error(scene, tmp_path):
     assert re.search(r"done +0 %", run("info", tmp_path / "a.zarr").stdout)
 
 
+def test_info_of_what_a_run_would_take(scene, nothing_computes):
+    said = run("info", scene, "--plan", "-m", "starfm", "-p", "window=9", "--workers", 2).stdout
+    assert re.search(r"starfm\n  tiles +\d+ x \d+, \d+ fine pixels wide\n  blocks", said)
+    assert "on 2 threads" in said
+    said = run("info", scene, "--plan", "-m", "starfm", "-p", "window=9", "--memory", "9GB").stdout
+    assert "of 9.0 GB" in said
+    failed = run("info", scene, "--plan", "-m", "add", "--memory", "1MB", code=1).stderr
+    assert re.search(r'--memory .1 MB. is too little for add: .*; give --memory "\d+MB"', failed)
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--plan"], "--plan needs a --method"),
+        (["--method", "add"], "--method is for --plan"),
+        (["--memory", "1GB"], "--memory is for --plan"),
+        (["--dates", "2020-06-01/2020-07-01"], "no span"),
+    ],
+)
+def test_info_refuses_what_does_not_go_together(scene, options, said):
+    assert said in run("info", scene, *options, code=2).stderr
+
+
+def test_memory_is_for_runs_from_store_to_store(scene, tmp_path):
+    options = ["-m", "add", "--memory", "9GB", "-o"]
+    run("fuse", scene, *options, tmp_path / "a.zarr")
+    assert "from SCENE.zarr" in run("fuse", scene, *options, tmp_path / "tifs", code=2).stderr
+
+
+def test_warmup_says_what_was_compiled():
+    said = run("warmup", "-m", "unchanged").stdout
+    assert "this process on" in said
+    assert "versions agree" in said
+    assert "no method 'nothing'" in run("warmup", "-m", "nothing", code=1).stderr
+
+
 def test_info_of_files(files, tmp_path):
     said = run("info", tmp_path / "coarse").stdout
     assert "4 images" in said

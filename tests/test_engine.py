@@ -121,7 +121,7 @@ def test_a_cluster_of_processes_makes_the_same_picture(scene, method):
 
 
 def test_dates_are_split_by_memory(scene, monkeypatch):
-    monkeypatch.setattr("xstf.engine.MEMORY", 1)
+    monkeypatch.setattr("xstf.memory.batches.__defaults__", (1,))
     lazy = scene.stf.fuse("starfm", window=5, blocksize=64)
     blocks = [k for k in dict(lazy.data.__dask_graph__()) if str(k[0]).startswith("stf-block")]
     assert len(blocks) == 2

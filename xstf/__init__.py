@@ -13,6 +13,8 @@ _HOMES = {
     "fuse": "api",
     "fuse_store": "archive",
     "BlocksFailed": "archive",
+    "estimate": "estimates",
+    "warm_up": "warming",
     "list_methods": "api",
     "scene": "scenes",
     "check": "scenes",

@@ -27,6 +27,12 @@ class SceneAccessor:
 
         return archive.fuse_store(self._ds, out, method, **options)
 
+    def estimate(self, method: str | Method, **options: Any) -> Any:
+        """Say what a run from store to store would hold; see `xstf.estimate`."""
+        from xstf import estimates
+
+        return estimates.estimate(self._ds, method, **options)
+
     def check(self, **names: str) -> None:
         """Raise where this is not a scene; see `xstf.check`."""
         scenes.check(self._ds, **names)

@@ -174,11 +174,11 @@ def tile_side(blocksize: Any, feed: Feed) -> int:
     from xstf.engine import default_blocksize
 
     if blocksize is None:
-        return default_blocksize(feed.grid, feed.fine)
+        return feed.grid.side(default_blocksize(feed.grid, feed.fine))
     whole = isinstance(blocksize, int | np.integer) and not isinstance(blocksize, bool)
     if not whole or blocksize < 1:
         raise ValueError(f"blocksize={blocksize!r} is not a whole number of fine pixels, 1 or more")
-    return int(blocksize)
+    return feed.grid.side(int(blocksize))
 
 
 def _run(

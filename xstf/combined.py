@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from xstf.method import Block, Method, Prepared, Whole
+from xstf.sizes import BlockSize
 
 RULES = ("temporal", "nearest")
 NEAR = 1  # cells around a pixel's own over which the coarse change is averaged
@@ -85,9 +86,18 @@ class Combined(Method):
         """Side of a cell that the method is given."""
         return getattr(self.inner, "cell", None)
 
+    def memory_aside(self, cells: int) -> float:
+        """Return what the method takes to prepare."""
+        return self.inner.memory_aside(cells)
+
     def halo(self, scale: int) -> int:
         """Fine pixels that the method reads beyond."""
         return self.inner.halo(scale)
+
+    def memory(self, size: BlockSize) -> float:
+        """Add sums, weights and a share's image to what the method holds for one pair."""
+        alone = self.inner.memory(replace(size, pairs=1, reach=self.inner.reach))
+        return alone + (2 * size.layers + 3) * size.layer + size.dates * size.image
 
     def prepare(self, scene: Whole) -> Prepared:
         """Prepare the method for each pair."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from itertools import product
 from typing import Any
@@ -19,15 +19,14 @@ from dask.highlevelgraph import HighLevelGraph, MaterializedLayer
 from xstf.blocks import FILLED, pick
 from xstf.gathering import Feed, block_task
 from xstf.grid import Grid
+from xstf.memory import Asked, batches
 from xstf.method import Method, Prepared
 from xstf.pairing import Group
 from xstf.portion import Portion
 from xstf.rereading import read_again
 from xstf.whole import LazyWhole
 
-MEMORY = 512e6  # bytes that the dates of one block may take; more dates share one search
 HELD = 256e6  # bytes of fine images that may be held between the two passes over a scene
-WORK = 6  # arrays as large as a date's output that a block holds beside it
 
 
 def fuse(
@@ -81,6 +80,7 @@ def fuse(
     feed = feed.taken_by(method)
     tasks: dict[Any, Any] = {}
     first = _first_reading(feed, groups, token, tasks)
+    asked = Asked(method, feed, groups, len(layers), observed is not None, written=False)
     for group in groups:
         name = f"stf-prepare-{token}-{group.targets[0]}"
         scene = LazyWhole(feed, group, blocksize, name, tasks, first)
@@ -88,7 +88,7 @@ def fuse(
         prepared = method.prepare(scene)
         served = group.pairs, group.targets
         whole = Portion(method, feed.sources(), *served, layers, observed, device)
-        for dates in batches(method, feed, len(group.targets), blocksize):
+        for dates in batches(asked, group, blocksize):
             part = _portion(whole, dates, prepared)
             for i, j, tile in feed.grid.tiles(blocksize):
                 key = (f"stf-block-{token}-{group.targets[dates[0]]}", i, j)
@@ -183,27 +183,6 @@ def default_blocksize(grid: Grid, fine: da.Array) -> int:
         return largest
     half = -(-max(grid.shape) // 2)
     return max(grid.unit, min(512, max(128, half)))
-
-
-def batches(
-    method: Method, feed: Feed, dates: int, blocksize: int, most: int | None = None
-) -> Iterator[tuple[int, ...]]:
-    """Yield the positions of a group's dates that one block predicts together.
-
-    Parameters
-    ----------
-    method, feed, blocksize
-        As in `fuse`.
-    dates
-        How many dates the group has.
-    most
-        How many one block may predict. None: by memory.
-    """
-    side = min(blocksize, *feed.grid.shape) + 2 * feed.grid.round_up(method.halo(feed.grid.scale))
-    one = 4 * feed.fine.shape[1] * side**2 * WORK
-    size = most or int(max(1, min(32, MEMORY // one)))
-    for start in range(0, dates, size):
-        yield tuple(range(start, min(start + size, dates)))
 
 
 def _portion(whole: Portion, dates: Sequence[int], prepared: Prepared) -> Portion:

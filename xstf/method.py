@@ -16,6 +16,7 @@ import numpy as np
 
 from xstf.parameters import check_parameters
 from xstf.parameters import param as param
+from xstf.sizes import VALUE, BlockSize
 
 Array = np.ndarray
 M = TypeVar("M", bound="Method")
@@ -162,6 +163,19 @@ class Method:
     def block(self, b: Block) -> dict[str, Array]:
         """Return the layers of one block, (date, band, y, x) float32 without the halo."""
         raise TypeError(f"{type(self).__name__} has no block method")
+
+    def memory(self, size: BlockSize) -> float:
+        """Return the bytes that `block` holds at most beside what it is given, its result included.
+
+        Blocks are cut by it so that they fit the memory there is. One that does not say is taken
+        to hold 16 images of each date, 16 of each pair, and a list of 64 neighbours for each pixel.
+        """
+        images = 16 * size.bands * (size.dates + size.pairs) * size.wide
+        return VALUE * (images + 2 * 64 * size.inner)
+
+    def memory_aside(self, cells: int) -> float:
+        """Return the bytes that `prepare` takes at most beside images of a scene of `cells`."""
+        return 0.0
 
     @property
     def parameters(self) -> dict[str, Any]:

@@ -104,9 +104,14 @@ def refuse_other_units(
             )
 
 
-def announce_empty(images: Sequence[np.ndarray], days: Sequence[str]) -> None:
+def is_empty(image: np.ndarray) -> bool:
+    """Return whether an image holds nothing."""
+    return bool(np.isnan(image).all())
+
+
+def announce_empty(found: Sequence[bool], days: Sequence[str]) -> None:
     """Warn of wanted dates whose coarse image holds nothing."""
-    empty = [day for image, day in zip(images, days, strict=True) if np.isnan(image).all()]
+    empty = [day for lacks, day in zip(found, days, strict=True) if lacks]
     if empty:
         warnings.warn(
             f"the coarse image of {', '.join(empty)} is all missing, and so is the prediction; "

@@ -15,7 +15,7 @@ from xstf.gathering import Feed, TaskSource, block_task
 from xstf.grid import Tile
 from xstf.pairing import Group, text_of
 from xstf.portion import Portion
-from xstf.statistics import announce_empty, combine, squares
+from xstf.statistics import announce_empty, combine, is_empty, squares
 
 
 class LazyWhole:
@@ -85,8 +85,9 @@ class LazyWhole:
     @cached_property
     def checked(self) -> Task:
         """What every block waits for: a pair that holds something, and word of empty targets."""
-        targets = TaskList(*(self.target(d) for d in range(self.dates)))
-        told = self.once(announce_empty, targets, self._days(self._group.targets))
+        # one at a time: years of coarse images are not held together
+        empty = TaskList(*(self.once(is_empty, self.target(d)) for d in range(self.dates)))
+        told = self.once(announce_empty, empty, self._days(self._group.targets))
         return TaskList(self.statistics, told)
 
     def _days(self, dates: Sequence[int]) -> list[str]:

@@ -20,6 +20,7 @@ def fuse_store(
     combine: str | None = None,
     blocksize: int | None = None,
     dates_per_block: int | None = None,
+    memory_limit: int | str | None = None,
     quality: bool = False,
     fill: bool = False,
     fine: str = "fine",
@@ -58,6 +59,10 @@ def fuse_store(
         Side of a tile in fine pixels, as in `xstf.fuse`; a tile of one date is one file (a shard).
     dates_per_block
         How many dates that share their pairs one block predicts. None: by memory.
+    memory_limit
+        What one worker may take, all its threads together: bytes, or text such as ``"1GB"``. Tiles
+        and dates of a block are chosen so that the projected peak stays below it
+        (`xstf.estimate`). None: below 80 % of a worker's own limit, or of the free memory.
     dtype, scale_factor
         How images are stored, as in `xstf.save`.
     resume
@@ -101,13 +106,14 @@ def fuse_store(
         If nothing can be written any more; what is done is kept.
     ValueError
         For what `xstf.fuse` refuses, and for a resume of something else; the message says what
-        differs.
+        differs. If nothing fits into `memory_limit`; it says what the smallest block takes.
     BlocksFailed
         When all else is written, if some blocks failed.
 
     Warns
     -----
     UserWarning
+        If what a block is projected to take is more than the memory there is, with no limit set.
         If the chunks of the scene make blocks read much more than they need; if a result is
         missing everywhere on some date.
 
@@ -168,6 +174,7 @@ def fuse_store(
         client=client,
         workers=workers,
         tag=uuid.uuid4().hex,
+        memory_limit=memory_limit,
     )
     run.fuse(place, blocksize, dates_per_block, resume, overwrite, retries, progress)
     return place.given

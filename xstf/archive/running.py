@@ -19,10 +19,11 @@ from xstf.archive.manifest import Marks, alone, short, write_fingerprint
 from xstf.archive.prepared import prepare
 from xstf.archive.schedule import Backend, Cluster, Threads
 from xstf.archive.schedule import run as run_blocks
-from xstf.archive.stored import Names, decoded_shares, stored_images
+from xstf.archive.stored import Names, stored_images
 from xstf.archive.work import Done, Job, Work
-from xstf.engine import batches
 from xstf.gathering import Feed
+from xstf.limits import room_of
+from xstf.memory import Asked, along_axes, cut_dates, cut_to_fit
 from xstf.packing import Packing
 from xstf.pairing import Group, text_of
 from xstf.places import Place
@@ -45,6 +46,7 @@ class Run:
     client: Any
     workers: int | None
     tag: str  # tells this run from others
+    memory_limit: Any = None  # of a worker
 
     def fuse(
         self,
@@ -58,7 +60,9 @@ class Run:
     ) -> None:
         """Make or take up the output, compute what is not done, and give it its name."""
         feed, layers = feed_of(self.asked.parts), output.layers_of(self.asked)
-        side = feed.grid.side(tile_side(blocksize, feed))
+        side = tile_side(blocksize, feed)
+        known = Asked.of(self.asked, feed, self.packing.scale_factor is not None)
+        room = room_of(self.memory_limit, self.client, self.workers)
         if overwrite:
             refuse_other_content(out, layers)
         with alone(out):
@@ -66,11 +70,13 @@ class Run:
             target, going_on = choose(out, resume, overwrite, fingerprint)
             if going_on:
                 side = _same_side(output.side_of(target), side if blocksize else None, feed)
+                side, most = cut_to_fit(known, room, side, True, most)
                 target.sweep()
             else:
+                side, most = cut_to_fit(known, room, side, blocksize is not None, most)
                 self._begin(target, layers, feed, side, fingerprint)
             job = self._job(target, layers)
-            self._warn_of_chunks(job, side)
+            self._warn_of_chunks(job, feed, side)
             marks = Marks(target)
             works = list_works(self.asked, feed, side, most, marks.done)
             self._blocks(job, target, works, marks, retries, progress, target is not out)
@@ -176,12 +182,14 @@ class Run:
         span = days[0] if len(days) == 1 else f"{days[0]} to {days[-1]}"
         return f"rows {tile.y0}-{tile.y1 - 1}, columns {tile.x0}-{tile.x1 - 1}, {span}"
 
-    def _warn_of_chunks(self, job: Job, side: int) -> None:
-        fine, grid = job.images["fine"], self.asked.parts.grid
-        share, chunks = decoded_shares(fine, job.method, grid.scale, side)
+    def _warn_of_chunks(self, job: Job, feed: Feed, side: int) -> None:
+        """Warn where blocks decode much more than they need."""
+        needed, read = np.prod(along_axes(feed, job.method, side), axis=0, dtype=float)
+        chunks = [max(lengths) for lengths in feed.fine.chunks]
+        share = chunks[0] * read / needed
         pairs = sum(len(group.pairs) for group in job.groups["fused"])
-        needed = 4.0 * pairs * len(fine.bands) * np.prod(grid.shape)
-        if share > MUCH and (share - 1) * needed > HARDLY:
+        whole = 4.0 * pairs * feed.fine.shape[1] * np.prod(feed.grid.shape)
+        if share > MUCH and (share - 1) * whole > HARDLY:
             warnings.warn(
                 f"each block decodes {share:.0f} times the fine pixels that it needs: the scene "
                 f"lies in chunks of {' x '.join(map(str, chunks))} (time, band, y, x) and tiles "
@@ -193,9 +201,7 @@ class Run:
             )
 
 
-def list_works(
-    asked: Plan, feed: Feed, side: int, most: int | None, done: np.ndarray
-) -> Iterator[Work]:
+def list_works(asked: Plan, feed: Feed, side: int, most: int, done: np.ndarray) -> Iterator[Work]:
     """Yield the blocks that are not done: a tile, and dates that share their pairs.
 
     Parameters
@@ -205,7 +211,7 @@ def list_works(
     side
         Of tiles, in fine pixels.
     most
-        Dates of a block, None: by memory.
+        Dates of a block.
     done
         (date, tile row, tile column) bool.
     """
@@ -216,7 +222,7 @@ def list_works(
         for date in group.targets:
             parts.setdefault(tuple(known.get(date, -1) for known in either), []).append(date)
         for around, dates in parts.items():
-            for batch in batches(asked.method, feed, len(dates), side, most):
+            for batch in cut_dates(len(dates), most):
                 together = [dates[n] for n in batch]
                 for row, column, tile in feed.grid.tiles(side):
                     left = tuple(d for d in together if not done[place[d], row, column])

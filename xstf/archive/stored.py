@@ -12,7 +12,6 @@ import xarray as xr
 
 from xstf.coordinates import same_axes
 from xstf.grid import Tile
-from xstf.method import Method
 from xstf.places import Place
 
 OPEN = 8  # stores that a process keeps open
@@ -209,34 +208,3 @@ def _first(image: xr.DataArray, dim: str, ds: xr.Dataset, axis: str) -> int:
     if dim not in image.coords or axis not in ds.coords:
         return 0
     return int(np.argmin(np.abs(image[dim].values - ds[axis].values[0])))
-
-
-def decoded_shares(
-    stored: Stored, method: Method, scale: int, side: int
-) -> tuple[float, tuple[int, ...]]:
-    """Return how much more a block decodes than it needs, and the chunks that it reads.
-
-    Parameters
-    ----------
-    stored
-        Fine images.
-    method
-        What is run.
-    scale
-        Side of a coarse cell.
-    side
-        Side of a tile in fine pixels.
-    """
-    variable = _variable(stored.place, stored.tag, stored.group, stored.name)
-    chunks = dict(zip(variable.dims, variable.encoding["chunks"], strict=True))
-    share = float(chunks[stored.dims[0]])
-    halo = method.halo(scale)
-    for dim, extent in zip(stored.dims[-2:], stored.size, strict=True):
-        needed, read = 0, 0
-        chunk = chunks[dim]
-        for start in range(0, extent, side):
-            low, high = max(start - halo, 0), min(start + side + halo, extent)
-            needed += high - low
-            read += min(-(-high // chunk) * chunk, extent) - low // chunk * chunk
-        share *= read / needed
-    return share, tuple(chunks[d] for d in stored.dims)

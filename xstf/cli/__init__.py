@@ -12,7 +12,7 @@ import click
 
 from xstf import __version__
 from xstf.archive.failures import BlocksFailed
-from xstf.cli import compare, demo, fuse, info, methods, options, score
+from xstf.cli import compare, demo, fuse, info, methods, options, score, warmup
 
 EXAMPLES = (
     "xstf demo",
@@ -24,6 +24,7 @@ _FLAGS = {  # what the library's messages call it: how to say it here
     r"\b(overwrite|quality|resume)=True": r"--\1",
     r"--resume, --overwrite": "--resume --overwrite",
     r"\bblocksize=(?=\d)": "--blocksize ",
+    r"\bmemory_limit=": "--memory ",
     r"(?<=something: )ds = xstf\.find_observed\(ds\)": "--min-seen 0",
     r"\(xstf\.read_images\(\.\.\., scale_factor=1e-4\), or \w+ \* 1e-4\)": "(--scale-factor 1e-4)",
     r"(?<=order of the files: )dates=\[.*\]": (
@@ -124,5 +125,5 @@ def main(ctx: click.Context, debug: bool) -> None:
         ctx.meta["xstf.debug"] = True
 
 
-for _module in (demo, fuse, compare, score, info, methods):
+for _module in (demo, fuse, compare, score, info, methods, warmup):
     main.add_command(_module.command)

@@ -64,6 +64,11 @@ EXAMPLES = (
 @click.option("--overwrite", is_flag=True, help="Replace what was written before.")
 @click.option("--resume", is_flag=True, help="Go on with a run that was stopped (Zarr to Zarr).")
 @click.option("--workers", type=click.IntRange(1), help="Threads; default: all cores.")
+@click.option(
+    "--memory",
+    metavar="SIZE",
+    help="What the run may take, such as 1GB (Zarr to Zarr); default: 80 % of what is free.",
+)
 @options.debug
 def command(**given: Any) -> None:
     """Predict the fine images of the dates that have only a coarse one.
@@ -112,12 +117,14 @@ def _check_outputs(given: dict[str, Any]) -> None:
         if not store and given[flag]:
             raise click.UsageError(f"--{flag} writes several layers and needs an --out with .zarr")
     _refuse_inputs(out.resolve(), given)
-    there = place_of(given["out"]).exists()
+    if given["memory"] and not _from_store(given):
+        raise click.UsageError("--memory is for runs from SCENE.zarr to an --out with .zarr")
     if given["resume"] and not _from_store(given):
         raise click.UsageError(
             "--resume goes on from SCENE.zarr to an --out with .zarr, and without --valid-range, "
             "--classes and --min-seen, which belong into the scene"
         )
+    there = place_of(given["out"]).exists()
     if store and there and not (given["overwrite"] or given["resume"]):
         raise FileExistsError(
             f"{given['out']} exists; give another --out, go on with a run that was stopped with "
@@ -174,6 +181,7 @@ def _write_store(given: dict[str, Any]) -> Any:
             resume=given["resume"],
             overwrite=given["overwrite"],
             workers=given["workers"],
+            memory_limit=given["memory"],
             **_asked(given),
         )
     except KeyboardInterrupt:

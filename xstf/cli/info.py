@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from xstf.cli import inputs, options
+from xstf.cli import inputs, options, plan
 
 MARKS = {(True, True): "#", (False, True): ".", (True, False): "o", (False, False): "-"}
 LEGEND = "# fine and coarse   . coarse only   o fine only   - neither"
@@ -15,6 +15,7 @@ _MONTHS = 24  # more of them are drawn year by year
 
 EXAMPLES = (
     "xstf info scene.zarr",
+    "xstf info scene.zarr --plan --method fsdaf --memory 1GB --workers 4",
     "xstf info fused.zarr",
     'xstf info "fine/*.tif"',
     'xstf info "tm*" --dates 2001-05-24,2001-07-11,2001-08-12',
@@ -25,10 +26,17 @@ EXAMPLES = (
 @click.argument("path")
 @click.option("--fine-name", default="fine", show_default=True, help="Variable of the scene.")
 @click.option("--coarse-name", default="coarse", show_default=True, help="Variable of the scene.")
-@click.option("--dates", type=options.Dates(), help="Of image files whose names hold none.")
+@click.option(
+    "--dates", type=options.Dates(spans=True), help="Of image files whose names hold none."
+)
+@plan.of_plan
 @options.debug
-def command(path: str, fine_name: str, coarse_name: str, dates: Any) -> None:
-    """Say what is in a scene, a fused result, or image files."""
+def command(path: str, fine_name: str, coarse_name: str, dates: Any, **given: Any) -> None:
+    """Say what is in a scene, a fused result, or image files; or what a run would take."""
+    plan.check_plan(dates, given)
+    if given["plan"]:
+        plan.say_plan(path, fine_name, coarse_name, given | {"dates": dates})
+        return
     if not inputs.is_zarr(path):
         _images(path, inputs.open_images(path, "fused", dates=dates))
         return

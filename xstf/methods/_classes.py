@@ -70,6 +70,10 @@ class Classified(Method):
                 "max_classes too"
             )
 
+    def memory_aside(self, cells: int) -> float:
+        """Count the sample that classes are found from, its copies, and shares of classes."""
+        return 64.0 * SAMPLE + 32.0 * self.max_classes * cells
+
     @property
     def rules(self) -> IsodataRules:
         """What ISODATA is told."""

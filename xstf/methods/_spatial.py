@@ -10,6 +10,7 @@ import numpy as np
 
 from xstf.method import Block, Method, Prepared, Whole
 from xstf.methods._shared import on_fine, reach_of
+from xstf.sizes import BlockSize
 
 SPLINE = 8  # cells around a pixel that make its spline value
 MARK = "spatial "  # before the names of the planes that the spatial prediction prepares
@@ -28,6 +29,16 @@ class Spline(Method):
         targets = [scene.target(date) for date in range(scene.dates)]
         planes = {"spline": [scene.once(extend, target, ring, SPLINE) for target in targets]}
         return Prepared(planes=planes, margin=SPLINE)
+
+    def memory_aside(self, cells: int) -> float:
+        """Count the system of cells that the edge is continued from, and its making."""
+        from xstf.kernels.spline import WHOLE
+
+        return 5 * 8.0 * min(cells, WHOLE**2) ** 2
+
+    def memory(self, size: BlockSize) -> float:
+        """Count the result, with its halo."""
+        return size.dates * size.image
 
     def block(self, b: Block) -> dict[str, np.ndarray]:
         """Return the spline at the fine pixels."""
@@ -48,6 +59,10 @@ class Cubic(Method):
     def prepare(self, scene: Whole) -> Prepared:
         """Prepare nothing."""
         return Prepared()
+
+    def memory(self, size: BlockSize) -> float:
+        """Count the result, with its halo."""
+        return size.dates * size.image
 
     def block(self, b: Block) -> dict[str, np.ndarray]:
         """Return the upsampled image."""

@@ -8,6 +8,7 @@ import numpy as np
 
 from xstf.method import Block, Method, param, register
 from xstf.methods._shared import UPSAMPLE, added, reach_of
+from xstf.sizes import BlockSize
 
 
 @register("add")
@@ -28,6 +29,10 @@ class Add(Method):
     def reach(self) -> int:
         """Coarse cells that the upsampling reads beyond."""
         return reach_of(self.upsample)
+
+    def memory(self, size: BlockSize) -> float:
+        """Count sums and counts, a pair's prediction, and what is picked from both."""
+        return 5.5 * size.dates * size.image
 
     def block(self, b: Block) -> dict[str, np.ndarray]:
         """Return the prediction of each date."""

@@ -10,6 +10,7 @@ import numpy as np
 from xstf.method import Block, Method, param, register
 from xstf.methods._shared import UPSAMPLE, around, change, on_fine, reach_of
 from xstf.methods._slopes import FEW, moments, regression, slope_of_changes
+from xstf.sizes import VALUE, BlockSize
 
 TINY = np.float32(1e-14)  # keeps temporal weights finite [released program: 1e-10 of 10000]
 STEEPEST = 5.0  # a regression's slope beyond is taken for chance [released program]
@@ -111,6 +112,14 @@ class Estarfm(Method):
     def reach(self) -> int:
         """Coarse cells that the upsampling reads beyond."""
         return reach_of(self.upsample)
+
+    def memory(self, size: BlockSize) -> float:
+        """Count coarse images and changes, their copies to be compared and told, and means."""
+        near, images = size.near(self.window // 2), size.pairs * size.bands
+        compared = images * (size.wide + 6 * near + 2 * size.inner) + 2 * size.bands * near
+        told = size.dates * images * (size.wide + 2 * near + size.inner) + 8 * near
+        sums = 13 * size.bands * (near + size.inner) if self.slope in ("code", "paper") else 0
+        return VALUE * (compared + told + sums) + 2 * size.layer
 
     def block(self, b: Block) -> dict[str, np.ndarray]:
         """Return the prediction of each date and the number of similar pixels."""

@@ -8,6 +8,7 @@ import numpy as np
 
 from xstf.method import Block, Method, param, register
 from xstf.methods._shared import around, side_of_cell
+from xstf.sizes import VALUE, BlockSize, listed
 
 BICUBIC = 2  # cells beside its own that a pixel's residual is made of; all are filled if missing
 EQUAL = 1e-6  # of the scene's variance: neighbours closer than this are equally alike
@@ -97,6 +98,13 @@ class Fitfc(Method):
     def reach(self) -> int:
         """Half the window of cells, around those that the residual is interpolated from."""
         return self.cell_window // 2 + 2 * BICUBIC
+
+    def memory(self, size: BlockSize) -> float:
+        """Count neighbours, the moved image around the block, and what they say of it."""
+        lists = listed(size, self.num_similar, self.window)
+        moved = VALUE * size.dates * size.bands * size.near(self.window // 2)
+        fitted = 5 * VALUE * size.dates * size.bands * size.cells
+        return lists + moved + max(size.dates * size.image + fitted, 2 * size.layer + fitted)
 
     def block(self, b: Block) -> dict[str, np.ndarray]:
         """Return the prediction of each date and how many neighbours it is the mean of."""

@@ -11,6 +11,7 @@ from xstf.method import Block, Method, Prepared, Whole, param, register
 from xstf.methods._classes import FEW, Classified, class_changes, defer_model, survey
 from xstf.methods._shared import around
 from xstf.methods._spatial import BUILT_IN, halo_of, part, prepare_both
+from xstf.sizes import BlockSize, listed
 
 
 @register("fsdaf")
@@ -86,6 +87,10 @@ class Fsdaf(Classified):
         """The method that makes the spatial prediction."""
         return BUILT_IN[self.spatial] if isinstance(self.spatial, str) else self.spatial
 
+    def memory_aside(self, cells: int) -> float:
+        """Count what is prepared for classes and for the spatial prediction."""
+        return super().memory_aside(cells) + self.interpolation.memory_aside(cells)
+
     def halo(self, scale: int) -> int:
         """Half the window in whole cells, whose pixels look half a window further."""
         half = self.window // 2
@@ -112,6 +117,12 @@ class Fsdaf(Classified):
             for date in range(scene.dates)
         ]
         return prepare_both(scene, Prepared(numbers=model, dated=dated), self.interpolation)
+
+    def memory(self, size: BlockSize) -> float:
+        """Count spatial prediction and change, with halo; neighbours, and what they say."""
+        lists = listed(size, self.num_similar, self.window)
+        own = 3 * size.dates * size.image + 5.3 * size.layer + lists
+        return max(own, self.interpolation.memory(size))
 
     def block(self, b: Block) -> dict[str, np.ndarray]:
         """Return the prediction of each date and how many alike neighbours it has."""

@@ -8,6 +8,7 @@ import numpy as np
 
 from xstf.method import Block, Method, param, register
 from xstf.methods._shared import UPSAMPLE, on_fine, reach_of, side_of_cell
+from xstf.sizes import VALUE, BlockSize
 
 
 @register("hcm")
@@ -67,6 +68,12 @@ class Hcm(Method):
     def reach(self) -> int:
         """Half the window around the cells that a pixel's mapping is interpolated from."""
         return self.window // 2 + reach_of(self.upsample)
+
+    def memory(self, size: BlockSize) -> float:
+        """Count the result, and each band's share in each one's change, of cells and pixels."""
+        mapped = size.bands if self.joint else 1
+        shares = VALUE * (mapped + 1) * (mapped * size.wide + size.bands * size.cells)
+        return size.dates * size.image + shares
 
     def block(self, b: Block) -> dict[str, np.ndarray]:
         """Return the prediction of each date."""

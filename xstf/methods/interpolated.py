@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from xstf.method import Block, Method, register
+from xstf.sizes import VALUE, BlockSize
 
 
 @register("interpolated")
@@ -21,6 +22,10 @@ class Interpolated(Method):
     pairs = range(2, 3)
     unchanged = "texture"
     trivial = True
+
+    def memory(self, size: BlockSize) -> float:
+        """Count the result, the step between the pairs, and one date's mean in the making."""
+        return size.layer + 4.3 * VALUE * size.bands * size.inner
 
     def block(self, b: Block) -> dict[str, np.ndarray]:
         """Return the weighted mean for each date."""

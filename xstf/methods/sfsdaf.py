@@ -20,6 +20,7 @@ from xstf.methods._shared import around
 from xstf.methods._spatial import halo_of, part, prepare_both
 from xstf.methods._spectra import defer_spectra, sampled
 from xstf.methods.fsdaf import Fsdaf
+from xstf.sizes import VALUE, BlockSize, listed
 
 EQUAL = 1e-6  # of the deviation: pixels closer than this are equally alike
 
@@ -117,6 +118,15 @@ class Sfsdaf(Fsdaf):
             planes.append(scene.once(share_changes, found, mixed, target))
         own = Prepared(numbers=known, dated=dated, planes={"shares": planes}, margin=MARGIN)
         return prepare_both(scene, own, self.interpolation)
+
+    def memory(self, size: BlockSize) -> float:
+        """Count shares of classes, of pair and dates; neighbours, and the change they give."""
+        half, near = self._half(size.scale), size.near(self._near(size.scale))
+        lists = listed(size, self.num_similar, 2 * half + 1) / size.inner
+        shares = self.max_classes * (size.wide + size.dates * (2 * size.wide + near))
+        first = VALUE * (shares + 4 * size.wide) + lists * near + size.dates * size.image
+        last = 3 * size.dates * size.image + 5.3 * size.layer + lists * size.inner
+        return max(first, last, self.interpolation.memory(size))
 
     def block(self, b: Block) -> dict[str, np.ndarray]:
         """Return the prediction of each date and how many alike neighbours it has."""

@@ -10,6 +10,7 @@ import numpy as np
 
 from xstf.method import Block, Method, param, register
 from xstf.methods._shared import UPSAMPLE, around, change, on_fine, reach_of
+from xstf.sizes import VALUE, BlockSize
 
 
 @register("starfm")
@@ -81,6 +82,20 @@ class Starfm(Method):
     def reach(self) -> int:
         """Coarse cells that the upsampling reads beyond."""
         return reach_of(self.upsample)
+
+    def memory(self, size: BlockSize) -> float:
+        """Count coarse images and changes of all bands, and what one band makes of them.
+
+        Of one band these are, for each date: changes and moved values of each pair; weights around
+        the block, their copies, and limits, sums and weights inside it.
+        """
+        dated = size.pairs * size.dates
+        near = size.near(self.window // 2)
+        counted = size.layers > 1
+        of_band = 2 * dated * size.wide + 3 * size.pairs * size.wide
+        of_band += size.dates * (4 * near + (5 + counted) * size.inner)
+        bands = (dated + size.pairs) * size.image + (1 + 2 * counted) * size.layer
+        return bands + VALUE * of_band
 
     def block(self, b: Block) -> dict[str, np.ndarray]:
         """Return the prediction of each date, one band at a time."""

@@ -8,6 +8,7 @@ import numpy as np
 
 from xstf.method import Block, Method, param, register
 from xstf.methods._shared import UPSAMPLE, around, change, on_fine, reach_of
+from xstf.sizes import VALUE, BlockSize
 
 
 @register("stnlffm")
@@ -109,6 +110,13 @@ class Stnlffm(Method):
     def reach(self) -> int:
         """Coarse cells that the upsampling reads beyond."""
         return reach_of(self.upsample)
+
+    def memory(self, size: BlockSize) -> float:
+        """Count coarse images and changes of the pairs; cut and moved ones, and sums."""
+        near = VALUE * size.bands * size.near(self.window // 2 + self.patch // 2)
+        sums = 3 + 6 * size.pairs  # of each pair, what they add up to, and what is mixed of them
+        sides = size.pairs * (size.dates + 1) * size.image
+        return sides + (size.dates + 3) * size.image + 3 * size.dates * near + sums * size.layer
 
     def block(self, b: Block) -> dict[str, np.ndarray]:
         """Return the prediction of each date and how many pixels it is the mean of."""

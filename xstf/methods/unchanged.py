@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from xstf.method import Block, Method, register
+from xstf.sizes import BlockSize
 
 
 @register("unchanged")
@@ -20,6 +21,10 @@ class Unchanged(Method):
 
     unchanged = "texture"
     trivial = True
+
+    def memory(self, size: BlockSize) -> float:
+        """Count the result."""
+        return size.layer
 
     def block(self, b: Block) -> dict[str, np.ndarray]:
         """Return the pair's fine image for each date."""

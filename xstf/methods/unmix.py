@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -11,6 +11,7 @@ from xstf.method import Block, Prepared, Whole, param, register
 from xstf.methods._classes import Classified, Model, defer_model
 from xstf.methods._shared import around
 from xstf.methods._spectra import Spectra, defer_spectra
+from xstf.sizes import VALUE, BlockSize
 
 RIDGE = 1e-8  # cells: enough to decide what a window cannot tell apart, and no more
 MERGED = 0.05  # the released programs merge classes with a smaller share of a cell
@@ -52,6 +53,16 @@ class Unmix(Classified):
                 for date in range(scene.dates)
             ],
         )
+
+    held: ClassVar[float] = 1  # layers that a block holds, its result among them
+    dated: ClassVar[int] = 1  # images that are unmixed for each date
+
+    def memory(self, size: BlockSize) -> float:
+        """Count layers, the classes of pixels, and what each class says in each cell."""
+        images = self.dated * size.dates * size.bands
+        said = 2 * VALUE * self.max_classes * images * size.inner / size.scale**2
+        told = 2 * VALUE * (self.max_classes + images) * size.cells
+        return self.held * size.layer + said + told + VALUE * size.wide
 
     def find_bounds(self, pair: np.ndarray, target: np.ndarray, limits: Any) -> np.ndarray:
         """Return the smallest and largest value that a class may have on one date, (2, band)."""
@@ -186,6 +197,8 @@ class Stdfa(Unmix):
     """
 
     unchanged = "texture"
+    held = 4
+    dated = 2
     window: int = window_of(5, "public program: 3, with three classes; paper: 40")
     rule: str = param("code", choices=("code", "paper"), doc="whose bounds and small classes")
 
@@ -233,6 +246,7 @@ class Strum(Unmix):
     """
 
     unchanged = "texture"
+    held = 2
     window: int = window_of(5, "public program, with five classes")
     rule: str = param("code", choices=("code", "paper"), doc="whose estimate and small classes")
     noise: float = param(

@@ -8,6 +8,7 @@ import numpy as np
 
 from xstf.method import Block, Method, param, register
 from xstf.methods._shared import UPSAMPLE, on_fine, reach_of
+from xstf.sizes import BlockSize
 
 
 @register("upsampled")
@@ -26,6 +27,10 @@ class Upsampled(Method):
     def reach(self) -> int:
         """Coarse cells that the upsampling reads beyond."""
         return reach_of(self.upsample)
+
+    def memory(self, size: BlockSize) -> float:
+        """Count the result."""
+        return size.dates * size.image
 
     def block(self, b: Block) -> dict[str, np.ndarray]:
         """Return the coarse image of each date at the fine pixels."""

@@ -9,6 +9,7 @@ import numpy as np
 
 from xstf.method import Block, Method, Prepared, Whole, param, register
 from xstf.methods._shared import around, on_fine, reach_of
+from xstf.sizes import BlockSize, listed
 
 EQUAL = 1e-9  # of the variance of the fine images: pixels closer than this are equally alike
 RIDGE = 1e-9  # share of the variance that draws coefficients to equal ones, where cells cannot tell
@@ -93,6 +94,13 @@ class Vipstf(Method):
             scene.once(find_moments, scene.target(date), *coarse) for date in range(scene.dates)
         ]
         return Prepared(numbers=scene.statistics, dated=dated)
+
+    def memory(self, size: BlockSize) -> float:
+        """Count virtual images and what they leave; neighbours, twice while sought anew."""
+        again = size.dates > 1 and self.search == "virtual"
+        lists = (1 + again) * listed(size, self.num_similar, self.window)
+        compared = (1 if self.search == "virtual" else size.pairs) * size.image
+        return 2 * size.dates * size.image + 2 * size.layer + lists + compared + size.image
 
     def block(self, b: Block) -> dict[str, np.ndarray]:
         """Return the prediction of each date and how many alike neighbours it has."""
