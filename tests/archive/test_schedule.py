@@ -14,29 +14,32 @@ import pytest
 
 import xstf
 from tests.archive.faults import Counted, result
+from xstf.archive.bundles import in_turn
 from xstf.archive.schedule import run
 
 
 class Backend:
-    """Runs a function when asked what is finished, the last block first."""
+    """Runs a function when asked what is finished, the last task first."""
 
-    def __init__(self, do, room=4):
+    def __init__(self, do, room=4, together=1):
         self.do, self.size, self.waiting = do, room, []
+        self.together, self.tasks = together, []
         self.most, self.stopped = 0, 0
 
     def room(self):
         return self.size
 
-    def submit(self, work):
+    def submit(self, works):
         future = Future()
-        self.waiting.append((future, work))
+        self.waiting.append((future, works))
+        self.tasks.append(works)
         self.most = max(self.most, len(self.waiting))
         return future
 
     def finished(self):
-        future, work = self.waiting.pop()
+        future, works = self.waiting.pop()
         try:
-            future.set_result(self.do(work))
+            future.set_result(in_turn(lambda _, work: self.do(work), None, works))
         except BaseException as error:
             future.set_exception(error)
         return [future]
@@ -95,15 +98,59 @@ def test_what_may_pass_is_tried_again(error, tries):
     assert [(w, type(e)) for w, e in failed] == [(1, error)]
 
 
-def test_a_worker_that_a_block_kills_again_and_again_is_not_given_it_once_more():
-    class KilledWorker(RuntimeError):
-        pass
+class KilledWorker(RuntimeError):
+    """As dask calls it."""
+
+
+@pytest.mark.parametrize("together", [1, 8])
+def test_a_block_that_kills_workers_again_and_again_is_given_up_alone(together):
+    class Dying(Backend):
+        def finished(self):
+            future, works = self.waiting[-1]
+            if 13 not in works:
+                return super().finished()
+            self.waiting.pop()
+            future.set_exception(KilledWorker())
+            return [future]
+
+    backend = Dying(lambda work: [True], together=together)
+    done, failed = ran(backend, range(30), retries=5)
+    assert sorted(w for w, _ in done) == [n for n in range(30) if n != 13]
+    assert [(w, type(e)) for w, e in failed] == [(13, KilledWorker)]
+    assert backend.tasks.count([13]) == 1
+
+
+def test_blocks_that_share_a_task_are_told_and_tried_again_one_by_one():
+    tried = []
 
     def do(work):
-        raise KilledWorker
+        tried.append(work)
+        if work % 10 == 5 and tried.count(work) <= work // 10:
+            raise RuntimeError("no")
+        return [True]
 
-    _, failed = ran(Backend(do), [0], retries=5)
-    assert len(failed) == 1
+    backend = Backend(do, together=8)
+    done, failed = ran(backend, range(40), retries=2)
+    assert sorted(w for w, _ in done) == [n for n in range(40) if n != 35]
+    assert [w for w, _ in failed] == [35]
+    assert {n: tried.count(n) for n in (4, 5, 15, 25, 35)} == {4: 1, 5: 1, 15: 2, 25: 3, 35: 3}
+    assert len(backend.tasks) < 20
+    assert [35] in backend.tasks
+
+
+def test_blocks_whose_time_was_up_are_handed_out_again(monkeypatch):
+    now = [0.0]
+    monkeypatch.setattr("xstf.archive.bundles.time.perf_counter", lambda: now[0])
+
+    def do(work):
+        now[0] += 0.001 if work < 20 else 0.2
+        return [work]
+
+    backend = Backend(do, together=8)
+    done, _ = ran(backend, range(50))
+    assert sorted(done) == [(n, [n]) for n in range(50)]
+    assert max(map(len, backend.tasks)) == 8
+    assert backend.tasks[-1] == [49]
 
 
 def test_a_full_disk_ends_the_run():
