@@ -1,7 +1,8 @@
 # %% [markdown]
 # # A long series, on a laptop or on a cluster
 # From Zarr to Zarr, block by block, and on again after a stop. As it stands, two workers of this
-# machine do it; with `--scheduler tcp://HOST:8786` those of a cluster, which must all see `--folder`.
+# machine do it; with `--scheduler tcp://HOST:8786` those of a cluster, all of which must see
+# `--folder`.
 
 # %%
 import argparse

@@ -33,11 +33,6 @@ def out(tmp_path):
     return tmp_path / "o.zarr"
 
 
-@pytest.fixture(scope="module")
-def expected(scene):
-    return scene.stf.fuse("add", blocksize=32).compute()
-
-
 def fuse(stored, out, method, **options):
     return xstf.fuse_store(stored, out, method, blocksize=32, dates_per_block=1, **options)
 
@@ -183,18 +178,28 @@ def test_kill_9_of_the_client(stored, out, notes, expected):
     assert not list(out.rglob("*.partial"))
 
 
-def test_kill_9_of_a_worker(stored, out, notes, expected):
-    from distributed import Client, LocalCluster
-
+def test_kill_9_of_a_worker(stored, out, notes, expected, client):
     (notes / "fuse").touch()
-    with (
-        LocalCluster(
-            n_workers=2, threads_per_worker=1, processes=True, dashboard_address=":0"
-        ) as cluster,
-        Client(cluster) as client,
-    ):
-        fuse(stored, out, Deadly(folder=str(notes)), client=client)
+    fuse(stored, out, Deadly(folder=str(notes)), client=client)
     assert not (notes / "fuse").exists()
+    assert set(calls(notes).values()) <= {1, 2}
+    np.testing.assert_array_equal(result(out).fused, expected)
+
+
+def test_a_failed_block_of_a_cluster_is_told_alone(stored, out, notes, expected, client):
+    (notes / "broken").touch()
+    method = Failing(folder=str(notes))
+    with pytest.raises(xstf.BlocksFailed, match=r"^4 of 48 blocks failed") as caught:
+        fuse(stored, out, method, client=client)
+    for place, error in caught.value.failures:
+        assert place.startswith("rows 32-63, columns 64-95, 2020-")
+        assert repr(error) == "RuntimeError('the node has no memory left')"
+        assert "in block" in error.__notes__[0]
+    assert len(calls(notes)) == 44
+    assert set(calls(notes).values()) == {1}
+    (notes / "broken").unlink()
+    fuse(stored, out, method, resume=True, client=client)
+    assert set(calls(notes).values()) == {1}
     np.testing.assert_array_equal(result(out).fused, expected)
 
 

@@ -5,15 +5,13 @@ import os
 import signal
 import subprocess
 import sys
-import threading
-import time
 from concurrent.futures import Future
 
 import numpy as np
 import pytest
 
 import xstf
-from tests.archive.faults import Counted, result
+from tests.archive.faults import result
 from xstf.archive.bundles import in_turn
 from xstf.archive.schedule import run
 
@@ -185,46 +183,52 @@ def test_what_ends_while_a_run_is_stopped_is_marked():
     assert sorted(done) == [0, 1, 2, 3]
 
 
-@pytest.mark.parametrize("who", ["workers", "scheduler"])
-def test_kill_9_of_a_cluster(stored, scene, tmp_path, who):
-    from distributed import Client
+def started(module, *options):
+    call = [sys.executable, "-m", f"distributed.cli.{module}", *options, "--no-dashboard"]
+    return subprocess.Popen(call, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
 
-    def start(module, *options):
-        call = [sys.executable, "-m", f"distributed.cli.{module}", *options]
-        return subprocess.Popen(call, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
 
-    file, out = str(tmp_path / "scheduler.json"), tmp_path / "o.zarr"
-    where = ("--scheduler-file", file)
-    scheduler = start("dask_scheduler", *where, "--port", "0", "--no-dashboard")
-    workers = [start("dask_worker", *where, "--no-dashboard", "--nthreads", "1") for _ in "ab"]
-    (tmp_path / "notes").mkdir()
-    killed = threading.Event()
+OPTIONS = {"blocksize": 32, "dates_per_block": 1}
+
+
+def test_kill_9_of_all_workers(stored, expected, tmp_path, client):
+    killed = []
 
     def tell(done, *_):
-        if done >= 12 and not killed.is_set():
-            killed.set()
-            if who == "scheduler":
-                scheduler.kill()
-            else:
-                for pid in client.run(os.getpid).values():
-                    os.kill(pid, signal.SIGKILL)
+        if done >= 12 and not killed:
+            killed.extend(client.run(os.getpid).values())
+            for pid in killed:
+                os.kill(pid, signal.SIGKILL)
 
-    options = {"blocksize": 32, "dates_per_block": 1}
-    method = Counted(folder=str(tmp_path / "notes"))
+    out = xstf.fuse_store(
+        stored, tmp_path / "o.zarr", "add", client=client, progress=tell, **OPTIONS
+    )  # their nannies start others
+    assert len(killed) == 2
+    np.testing.assert_array_equal(result(out).fused, expected)
+
+
+def test_kill_9_of_the_scheduler(stored, expected, tmp_path):
+    from distributed import Client
+
+    file, out = str(tmp_path / "scheduler.json"), tmp_path / "o.zarr"
+    scheduler = started("dask_scheduler", "--scheduler-file", file, "--port", "0")
+    worker = started("dask_worker", "--scheduler-file", file, "--nthreads", "1", "--no-nanny")
+    told = []
+
+    def tell(done, *_):
+        told.append(done)
+        if done >= 12:
+            scheduler.kill()
+
     try:
-        with Client(scheduler_file=file, timeout=30) as client:
-            client.wait_for_workers(2, timeout=30)
-            if who == "workers":  # their nannies start others
-                xstf.fuse_store(stored, out, method, client=client, progress=tell, **options)
-            else:
-                with pytest.raises(ConnectionError, match="resume=True goes on"):
-                    xstf.fuse_store(stored, out, method, client=client, progress=tell, **options)
+        with Client(scheduler_file=file, timeout=60, set_as_default=False) as client:
+            client.wait_for_workers(1, timeout=60)
+            with pytest.raises(ConnectionError, match="resume=True goes on"):
+                xstf.fuse_store(stored, out, "add", client=client, progress=tell, **OPTIONS)
     finally:
-        for process in (*workers, scheduler):
-            process.terminate()
+        for process in (worker, scheduler):
+            process.kill()
             process.wait(20)
-    assert killed.is_set()
-    time.sleep(0.1)
-    xstf.fuse_store(stored, out, method, resume=True, workers=2, **options)
-    expected = scene.stf.fuse("add").compute(scheduler="threads")
+    assert 12 <= len(told) < 48
+    xstf.fuse_store(stored, out, "add", resume=True, workers=2, **OPTIONS)
     np.testing.assert_array_equal(result(out).fused, expected)

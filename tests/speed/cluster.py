@@ -1,9 +1,9 @@
 """What blocks cost on a cluster: on one worker and on two, and while the scene grows.
 
-Run ``python -m tests.speed.cluster``. It fuses a simulated scene from Zarr to Zarr on one worker and
-on two in turn, and says how many CPU-seconds a block takes on each; then scenes of 640, 1280 and
-2560 pixels a side in the same tiles, each on a new cluster of two workers, and says what a worker
-held at most and how much each CPU-second brought.
+Run ``python -m tests.speed.cluster``. It fuses a simulated scene from Zarr to Zarr on one worker
+and on two in turn, and says how many CPU-seconds a block takes on each; then scenes of 640, 1280
+and 2560 pixels a side in the same tiles, each on a new cluster of two workers, and says what a
+worker held at most and how much each CPU-second brought.
 """
 
 import argparse

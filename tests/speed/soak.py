@@ -3,7 +3,7 @@
 Run ``python -m tests.speed.soak``. It writes a scene whose fine images take 2.1 GB, fuses the dates
 between them (2.0 GB more) on two workers that may hold 1 GB each, and kills one of them every
 minute, every third time both. Then it fuses anew undisturbed, compares the two results date by
-date, and says how many blocks there were, how often workers were killed, and what they held at most.
+date, and says how many blocks there were, how many workers were killed, and what one held at most.
 """
 
 import argparse
@@ -127,10 +127,8 @@ def main():
     with tempfile.TemporaryDirectory(dir=options.folder) as name:
         folder = Path(name)
         path = write_scene(folder / "scene.zarr", options.size, options.pairs)
-        size = 4e-9 * len(BANDS) * options.size**2
-        say(
-            f"fine images {size * options.pairs:.1f} GB, to fuse {size * (options.pairs - 1):.1f} GB"
-        )
+        one = 4e-9 * len(BANDS) * options.size**2
+        say(f"fine images {one * options.pairs:.1f} GB, to fuse {one * (options.pairs - 1):.1f} GB")
         found = []
         for label, every in (("disturbed", options.every), ("undisturbed", np.inf)):
             out = folder / f"{label}.zarr"

@@ -76,7 +76,7 @@ class Cluster:
         from distributed import as_completed
 
         self._client, self._job = client, pickled(job)
-        self._finished = as_completed()
+        self._finished = as_completed(loop=client.loop)
         self._name, self._count = f"stf-{job.method.label}-{job.tag}", 0
         self._held: set[Any] = set()
         self._room, self._asked = 0, 0.0
