@@ -1,5 +1,6 @@
 """Scenes in Zarr for runs from store to store, and a cluster to run on."""
 
+import dask
 import numpy as np
 import pytest
 
@@ -56,7 +57,9 @@ def small_stored(small, tmp_path_factory):
 def _cluster():
     from distributed import Client, LocalCluster
 
+    patience = {"distributed.deploy.lost-worker-timeout": "5 minutes"}  # on a busy machine
     with (
+        dask.config.set(patience),
         LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=":0") as cluster,
         Client(cluster, set_as_default=False) as client,
     ):

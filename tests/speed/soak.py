@@ -19,6 +19,7 @@ import warnings
 from contextlib import suppress
 from pathlib import Path
 
+import dask
 import dask.array as da
 import numpy as np
 import xarray as xr
@@ -28,6 +29,7 @@ from tests.speed.cluster import cluster, peak
 from tests.speed.store import say
 
 PIECE, SCALE, BANDS = 512, 16, ("red", "nir")
+PATIENCE = {"distributed.deploy.lost-worker-timeout": "10 minutes"}  # on a busy machine
 
 
 def write_scene(path, size, pairs):
@@ -96,7 +98,7 @@ def fuse(path, out, options, every):
     def tell(done, total, seconds):
         told.append(done)
 
-    with cluster(2, memory_limit="1GB") as (client, _):
+    with dask.config.set(PATIENCE), cluster(2, memory_limit="1GB") as (client, _):
         killer = Killer(client, every, told)
         killer.start()
         xstf.fuse_store(
