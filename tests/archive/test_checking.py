@@ -1,5 +1,7 @@
 """What a run refuses: other inputs, outputs that are not its own, resumes of something else."""
 
+import shutil
+
 import numpy as np
 import pytest
 import xarray as xr
@@ -21,12 +23,19 @@ def begin(stored, out, **options):
         xstf.fuse_store(stored, out, blocksize=32, progress=stop, workers=1, **options)
 
 
-@pytest.fixture
-def begun(scene, tmp_path):
-    """Return a scene and the output of a run of it that was stopped."""
-    path, out = xstf.save(scene, tmp_path / "s.zarr"), tmp_path / "o.zarr"
+@pytest.fixture(scope="module")
+def _begun(scene, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("begun")
+    path, out = xstf.save(scene, folder / "s.zarr"), folder / "o.zarr"
     begin(path, out, method="starfm", window=11)
-    return path, out
+    return folder
+
+
+@pytest.fixture
+def begun(_begun, tmp_path):
+    """Return a scene and the output of a run of it that was stopped."""
+    shutil.copytree(_begun, tmp_path, dirs_exist_ok=True)
+    return tmp_path / "s.zarr", tmp_path / "o.zarr"
 
 
 def rewrite(scene, path, change):

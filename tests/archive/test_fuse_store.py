@@ -14,7 +14,7 @@ from tests.archive.faults import assert_same, result
 from tests.test_laws import METHODS, SMALL
 from xstf.method import Method, Prepared
 
-ASKED = ({}, {"quality": True, "fill": True})
+ALL = {"quality": True, "fill": True}
 
 
 def lazily(ds, method, **options):
@@ -22,58 +22,63 @@ def lazily(ds, method, **options):
     return xstf.fuse(ds, method, **SMALL.get(method, {}), **options).compute()
 
 
-@pytest.mark.parametrize("asked", ASKED, ids=lambda a: "-".join(a) or "plain")
-@pytest.mark.parametrize("method", METHODS)
-def test_lazy_feed_store_feed_and_numpy_agree(scene, stored, tmp_path, method, asked):
-    expected = lazily(scene, method, **asked)
-    xr.testing.assert_identical(
-        expected, lazily(xstf.open_scene(stored), method, blocksize=40, **asked)
-    )
-    for workers, blocksize in ((1, 32), (2, 48), (4, 1000)):
-        out = xstf.fuse_store(
-            stored,
-            tmp_path / f"{workers}.zarr",
-            method,
-            workers=workers,
-            blocksize=blocksize,
-            dates_per_block=workers,
-            **asked,
-            **SMALL.get(method, {}),
-        )
-        assert_same(out, expected)
+def run(path, out, method, **options):
+    """Run a method from store to store."""
+    return xstf.fuse_store(path, out, method, **SMALL.get(method, {}), **options)
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_several_pairs_agree(scene, stored, tmp_path, method):
+def test_lazy_feed_store_feed_and_numpy_agree(small, small_stored, tmp_path, method):
+    """However the scene is cut, however many dates go together, on 1, 2 and 4 workers."""
+    expected = lazily(small, method)
+    opened = xstf.open_scene(small_stored)
+    xr.testing.assert_identical(expected, lazily(opened, method, blocksize=40))
+    for workers, side in ((1, 32), (2, 48), (4, 1000)):
+        asked = {"workers": workers, "blocksize": side, "dates_per_block": workers}
+        assert_same(run(small_stored, tmp_path / f"{workers}.zarr", method, **asked), expected)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_all_layers_agree(small, small_stored, tmp_path, method):
+    expected = lazily(small, method, **ALL)
+    opened = xstf.open_scene(small_stored)
+    xr.testing.assert_identical(expected, lazily(opened, method, blocksize=40, **ALL))
+    asked = {"workers": 2, "blocksize": 48, "dates_per_block": 2}
+    assert_same(run(small_stored, tmp_path / "o.zarr", method, **asked, **ALL), expected)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_several_pairs_agree(small, small_stored, tmp_path, method):
     if 1 not in xstf.method.find(method).pairs:
         pytest.skip("it needs more than one pair")
     asked = {"pairs": 2, "combine": "temporal"}
-    out = xstf.fuse_store(stored, tmp_path / "o.zarr", method, **asked, **SMALL.get(method, {}))
-    assert_same(out, lazily(scene, method, **asked))
+    out = run(small_stored, tmp_path / "o.zarr", method, blocksize=48, **asked)
+    assert_same(out, lazily(small, method, **asked))
 
 
-@pytest.mark.parametrize("processes", [False, True])
-def test_a_cluster_makes_the_same_picture(scene, stored, tmp_path, processes):
+def test_a_cluster_makes_the_same_picture(scene, stored, tmp_path, client):
+    told = []
+    asked = {"blocksize": 48, "quality": True, "progress": lambda *a: told.append(a[:2])}
+    out = run(stored, tmp_path / "o.zarr", "fsdaf", client=client, **asked)
+    assert_same(out, lazily(scene, "fsdaf", quality=True))
+    assert told[-1] == (4 * 2 * 3, 4 * 2 * 3)
+
+
+def test_the_current_cluster_is_taken(small, small_stored, tmp_path):
     from distributed import Client, LocalCluster
 
-    expected = lazily(scene, "fsdaf", quality=True)
-    options = {"dashboard_address": ":0", "processes": processes}
     with (
-        LocalCluster(n_workers=2, threads_per_worker=1, **options) as cluster,
-        Client(cluster) as client,
+        LocalCluster(
+            n_workers=2, threads_per_worker=1, processes=False, dashboard_address=":0"
+        ) as cluster,
+        Client(cluster),
     ):
-        told = []
-        for name, given in (("given", {"client": client}), ("current", {})):
-            path = tmp_path / f"{name}.zarr"
-            asked = {"blocksize": 48, "quality": True, "progress": lambda *a: told.append(a[:2])}
-            xstf.fuse_store(stored, path, "fsdaf", **given, **asked, **SMALL["fsdaf"])
-            assert_same(path, expected)
-            assert told[-1] == (4 * 2 * 3, 4 * 2 * 3)
+        out = run(small_stored, tmp_path / "o.zarr", "add", blocksize=48)
+        assert any("stf-add" in name for name in cluster.scheduler.task_prefixes)
+    assert_same(out, lazily(small, "add"))
 
 
-def test_a_method_of_a_notebook_travels_with_its_code(stored, scene, tmp_path):
-    from distributed import Client, LocalCluster
-
+def test_a_method_of_a_notebook_travels_with_its_code(small, small_stored, tmp_path, client):
     @dataclass(frozen=True)
     class Halved(Method):
         def prepare(self, scene):
@@ -83,12 +88,8 @@ def test_a_method_of_a_notebook_travels_with_its_code(stored, scene, tmp_path):
             half = b.numbers[3]
             return {"fused": half * b.fine[:1].repeat(len(b.target), 0)}
 
-    with (
-        LocalCluster(n_workers=1, processes=True, dashboard_address=":0") as cluster,
-        Client(cluster),
-    ):
-        out = xstf.fuse_store(stored, tmp_path / "o.zarr", Halved(), blocksize=48)
-    assert_same(out, scene.stf.fuse(Halved()).compute())
+    out = run(small_stored, tmp_path / "o.zarr", Halved(), blocksize=48, client=client)
+    assert_same(out, small.stf.fuse(Halved()).compute())
 
 
 def test_what_save_writes_and_what_a_run_writes_read_alike(stored, tmp_path):
@@ -163,9 +164,9 @@ def test_a_date_without_a_prediction_is_told(scene, tmp_path):
 
 
 @pytest.fixture(params=["packed", "sharded", "turned", "named", "tree", "tree turned", "classes"])
-def other(request, scene, tmp_path):
+def other(request, small, tmp_path):
     """Return a scene that lies in Zarr in another way, and the names of its images."""
-    path, kind = tmp_path / "other.zarr", request.param
+    path, kind, scene = tmp_path / "other.zarr", request.param, small
     fine, coarse = scene[["fine"]], scene[["coarse"]].rename(y_coarse="y", x_coarse="x")
     if kind == "packed":
         xstf.save(scene.chunk(y=20, x=30), path, dtype="int16", scale_factor=1e-4)
@@ -180,7 +181,7 @@ def other(request, scene, tmp_path):
         xstf.save(scene.rename(fine="landsat", coarse="modis"), path)
         return path, {"fine": "landsat", "coarse": "modis"}
     elif kind == "classes":
-        values = (np.arange(96 * 112).reshape(96, 112) // 7) % 4
+        values = (np.arange(64 * 80).reshape(64, 80) // 7) % 4
         xstf.save(scene.assign(classes=(("y", "x"), values)), path)
     else:
         fine = fine.sel(time=scene.fine_observed)
@@ -200,10 +201,8 @@ def test_scenes_that_lie_otherwise_agree(other, tmp_path):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # fixed-width band names
         ds = xstf.open_scene(path, **names)
-        out = xstf.fuse_store(
-            path, tmp_path / "o.zarr", "fsdaf", blocksize=32, **names, **SMALL["fsdaf"]
-        )
-        assert_same(out, ds.stf.fuse("fsdaf", **SMALL["fsdaf"]).compute())
+        out = run(path, tmp_path / "o.zarr", "fsdaf", blocksize=32, **names)
+        assert_same(out, lazily(ds, "fsdaf"))
 
 
 def test_coarse_images_on_the_fine_grid_agree(images, tmp_path):
@@ -241,4 +240,4 @@ def test_blocks_are_fused_without_a_graph(stored, tmp_path, monkeypatch):
             return do(job, work)
 
     monkeypatch.setattr(schedule, "do", watched)
-    xstf.fuse_store(stored, tmp_path / "o.zarr", "fsdaf", workers=1, **SMALL["fsdaf"])
+    run(stored, tmp_path / "o.zarr", "fsdaf", workers=1)

@@ -18,8 +18,6 @@ import xstf
 from tests.archive.faults import Counted, Deadly, Failing, assert_same, calls, result
 from xstf.archive.manifest import Marks, share_done
 
-BLOCKS = 3 * 4  # tiles of 32 pixels
-
 
 @pytest.fixture
 def notes(tmp_path):
@@ -33,11 +31,6 @@ def out(tmp_path):
     return tmp_path / "o.zarr"
 
 
-@pytest.fixture(scope="module")
-def expected(scene):
-    return scene.stf.fuse("add", blocksize=32).compute()
-
-
 def fuse(stored, out, method, **options):
     return xstf.fuse_store(stored, out, method, blocksize=32, dates_per_block=1, **options)
 
@@ -47,13 +40,13 @@ def values_of(path):
 
 
 def assert_honest(out, expected):
-    """Raise unless all that is marked is there and right, and all else is missing."""
-    done = np.asarray(zarr.open_array(f"{out}/xstf/done")[...]) > 0
-    done = done.repeat(32, 1).repeat(32, 2)[:, :96, :112]
+    """Raise unless all that is marked is there and right; return the share of blocks that is."""
+    marked = np.asarray(zarr.open_array(f"{out}/xstf/done")[...]) > 0
+    done = marked.repeat(32, 1).repeat(32, 2)[:, :96, :112]
     found = result(out).fused.values
     for band in range(2):
         np.testing.assert_array_equal(found[:, band][done], expected.values[:, band][done])
-    return done.mean()
+    return marked.mean()
 
 
 def stop_after(count, how):
@@ -155,6 +148,7 @@ def test_a_kill_between_data_and_mark_costs_that_block_again(
     np.testing.assert_array_equal(result(out).fused, expected)
 
 
+BLOCKS = 3 * 4  # tiles of 32 pixels
 KILLED = """
     import os, signal, sys, time, xstf
     from tests.archive.faults import Counted
@@ -183,18 +177,28 @@ def test_kill_9_of_the_client(stored, out, notes, expected):
     assert not list(out.rglob("*.partial"))
 
 
-def test_kill_9_of_a_worker(stored, out, notes, expected):
-    from distributed import Client, LocalCluster
-
+def test_kill_9_of_a_worker(stored, out, notes, expected, client):
     (notes / "fuse").touch()
-    with (
-        LocalCluster(
-            n_workers=2, threads_per_worker=1, processes=True, dashboard_address=":0"
-        ) as cluster,
-        Client(cluster) as client,
-    ):
-        fuse(stored, out, Deadly(folder=str(notes)), client=client)
+    fuse(stored, out, Deadly(folder=str(notes)), client=client)
     assert not (notes / "fuse").exists()
+    assert set(calls(notes).values()) <= {1, 2}
+    np.testing.assert_array_equal(result(out).fused, expected)
+
+
+def test_a_failed_block_of_a_cluster_is_told_alone(stored, out, notes, expected, client):
+    (notes / "broken").touch()
+    method = Failing(folder=str(notes))
+    with pytest.raises(xstf.BlocksFailed, match=r"^4 of 48 blocks failed") as caught:
+        fuse(stored, out, method, client=client)
+    for place, error in caught.value.failures:
+        assert place.startswith("rows 32-63, columns 64-95, 2020-")
+        assert repr(error) == "RuntimeError('the node has no memory left')"
+        assert "in block" in error.__notes__[0]
+    assert len(calls(notes)) == 44
+    assert set(calls(notes).values()) == {1}
+    (notes / "broken").unlink()
+    fuse(stored, out, method, resume=True, client=client)
+    assert set(calls(notes).values()) == {1}
     np.testing.assert_array_equal(result(out).fused, expected)
 
 

@@ -40,8 +40,8 @@ def fuse_store(
     """Predict the fine images of a scene in Zarr and write them as Zarr, block by block.
 
     For series that are larger than memory and runs that take long. The pixels are those of
-    `xstf.fuse`. One task reads the window of a block, fuses, and writes; a run that was stopped,
-    however, goes on with ``resume=True``.
+    `xstf.fuse`. Each block reads its window, fuses, and writes, and on a cluster quick blocks share
+    a task; a run that was stopped, however, goes on with ``resume=True``.
 
     Parameters
     ----------
