@@ -1,5 +1,7 @@
 """What is told of the code of a method changes with what it does, and with nothing else."""
 
+import copy
+import pickle
 import subprocess
 import sys
 import textwrap
@@ -105,6 +107,14 @@ def test_it_is_the_same_in_every_process():
         for seed in ("1", "2")
     }
     assert len(told) == 1
+
+
+def test_it_stays_the_same_when_a_method_is_used():
+    method = find("add")()
+    before = code_of(method)
+    copy.deepcopy(pickle.loads(pickle.dumps(method)))
+    assert "__slotnames__" in vars(type(method))
+    assert code_of(method) == before
 
 
 def test_every_method_has_code_of_its_own():

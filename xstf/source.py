@@ -63,7 +63,7 @@ def _tell(name: str, value: Any, module: str, told: list[str], seen: set[int]) -
     elif isinstance(value, type):
         told.append(f"{name}:")
         for other, held in sorted(vars(value).items()):
-            if not _incidental(other):
+            if not _incidental(other, held):
                 _tell(other, held, module, told, seen)
     elif isinstance(value, property):
         for part in (value.fget, value.fset):
@@ -123,16 +123,6 @@ def _said(value: Any) -> str:
     return repr(value) if isinstance(value, _PLAIN) else type(value).__qualname__
 
 
-def _incidental(name: str) -> bool:
-    """Say whether an attribute of a class is no code: where it stands, what is said of it."""
-    return name in {
-        "__abstractmethods__",
-        "__annotations__",
-        "__dict__",
-        "__doc__",
-        "__firstlineno__",
-        "__module__",
-        "__static_attributes__",
-        "__weakref__",
-        "_abc_impl",
-    }
+def _incidental(name: str, value: Any) -> bool:
+    """Say whether an attribute of a class is no code of it: its place, its text, what is added."""
+    return name.startswith("__") and not isinstance(value, types.FunctionType)

@@ -31,6 +31,7 @@ def fuse_store(
     scale_factor: float | None = None,
     resume: bool = False,
     overwrite: bool = False,
+    append: bool = False,
     client: Any = None,
     workers: int | None = None,
     retries: int = 1,
@@ -64,6 +65,12 @@ def fuse_store(
         Replace the store at `out`. It stays as it is until the new one, which grows beside it, is
         complete, so there must be room for both. With `resume` too, a replacement that was stopped
         goes on.
+    append
+        Extend `out` to what the scene has become, if it is there: dates that are new, or for which
+        the scene has better pairs or other images now, are computed, and those whose images are the
+        same are kept as they are. It stays as it is until the grown one, which shares with it the
+        files that stay, is complete; one that was stopped goes on with `append` again. A date that
+        has got a fine image leaves `out`, unless `dates` names it.
     client
         A `distributed.Client`. None: the one that is current, if any, else threads of this process.
     workers
@@ -88,8 +95,8 @@ def fuse_store(
         If `out` exists and neither `resume` nor `overwrite` is given, if it is no result, or if
         another run on this machine writes it.
     ValueError
-        For what `xstf.fuse` refuses, and for a resume of something else; the message says what
-        differs.
+        For what `xstf.fuse` refuses, for a resume of something else, and for an append with another
+        method, grid or parameter, or of fewer dates; the message says what differs.
     BlocksFailed
         When all else is written, if some blocks failed.
 
@@ -97,7 +104,7 @@ def fuse_store(
     -----
     UserWarning
         If the chunks of the scene make blocks read much more than they need; if a result is
-        missing everywhere on some date.
+        missing everywhere on some date; if a date leaves an output that is extended.
 
     Notes
     -----
@@ -123,7 +130,11 @@ def fuse_store(
     check_count("dates_per_block", dates_per_block)
     check_count("retries", retries, least=0)
     source = source_of(scene, fine, coarse)
-    out = checked_out(out, source, resume, overwrite)
+    if append and overwrite:
+        raise ValueError(
+            "append keeps what still holds, and overwrite replaces everything; leave one out"
+        )
+    out = checked_out(out, source, resume or append, overwrite)
     asked = plan(
         open_scene(source, fine=fine, coarse=coarse),
         method,
@@ -142,6 +153,7 @@ def fuse_store(
         client=client_of(client, workers),
         workers=workers,
         tag=uuid.uuid4().hex,
+        named=not (dates is None or isinstance(dates, slice)),
     )
-    run.fuse(out, blocksize, dates_per_block, resume, overwrite, retries, progress)
+    run.fuse(out, blocksize, dates_per_block, resume, overwrite, append, retries, progress)
     return out

@@ -10,6 +10,7 @@ from typing import Any
 
 import xarray as xr
 
+from xstf.archive.growing import obstacles
 from xstf.archive.manifest import differences, read_fingerprint
 from xstf.archive.output import discard, replacement
 from xstf.store import open_scene, refuse_existing
@@ -123,9 +124,10 @@ def choose(
             )
         if not overwrite:
             changed = differences(old or {}, fingerprint)
+            grows = "" if obstacles(old or {}, fingerprint) else "extend it with append=True, "
             raise ValueError(
                 f"{out} cannot be resumed, for something has changed since: {'; '.join(changed)}; "
-                "give another path, or replace it with overwrite=True"
+                f"{grows}give another path, or replace it with overwrite=True"
             )
     refuse_existing(out, overwrite)
     discard(new)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pickle
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -28,6 +28,7 @@ class Kept:
     dated: dict[int, Any]
     planes: tuple[str, ...]
     margin: int
+    targets: tuple[int, ...]
 
     def plane(self, name: str, date: int) -> Any:
         """Return a plane, which is read where it is sliced."""
@@ -58,7 +59,13 @@ class Keeper:
 
 
 def prepare(
-    method: Method, feed: Any, groups: Sequence[Group], side: int, out: str, run: str, **how: Any
+    method: Method,
+    feed: Any,
+    groups: Mapping[int, Group],
+    side: int,
+    out: str,
+    run: str,
+    **how: Any,
 ) -> None:
     """Compute what a method prepares for each group, one after the other, and keep it.
 
@@ -67,7 +74,7 @@ def prepare(
     method, feed
         As `xstf.engine.fuse` takes them.
     groups
-        The wanted dates by their pairs.
+        The wanted dates by their pairs, by the numbers under which they are kept.
     side
         Of tiles.
     out
@@ -81,17 +88,41 @@ def prepare(
 
     from xstf.engine import prepare as deferred
 
-    for number, group in enumerate(groups):
-        home = _home(out, run, number)
+    for number, group in groups.items():
+        home = home_of(out, run, number)
         later, margin = deferred(method, feed, group, side, Keeper(home))
         ((numbers, dated, planes),) = dask.compute(later, **how)
-        found = {
-            "numbers": numbers,
-            "dated": dict(zip(group.targets, dated, strict=True)) if len(dated) else {},
-            "planes": sorted(set(planes)),
-            "margin": margin,
-        }
-        _write(home, encode(found))
+        by_date = dict(zip(group.targets, dated, strict=True)) if len(dated) else {}
+        keep(home, numbers, by_date, sorted(set(planes)), margin, group.targets)
+
+
+def keep(
+    home: str,
+    numbers: Any,
+    dated: Mapping[int, Any],
+    planes: Sequence[str],
+    margin: int,
+    targets: Sequence[int],
+) -> None:
+    """Keep what was prepared for a pair group, but for the planes, which are there.
+
+    Parameters
+    ----------
+    home
+        Where, see `home_of`.
+    numbers, dated, planes, margin
+        As `Kept` has them.
+    targets
+        Positions of the group's dates.
+    """
+    found = {
+        "numbers": numbers,
+        "dated": dict(dated),
+        "planes": list(planes),
+        "margin": margin,
+        "targets": list(targets),
+    }
+    _write(home, encode(found))
 
 
 def load(out: str, tag: str, run: str, number: int, known: Sequence[str]) -> Kept:
@@ -108,11 +139,11 @@ def load(out: str, tag: str, run: str, number: int, known: Sequence[str]) -> Kep
     """
     import zarr
 
-    home = _home(out, run, number)
+    home = home_of(out, run, number)
     data = np.asarray(zarr.open_array(f"{home}/values", mode="r")[:])
     found = decode(data.tobytes(), known)
     rest = found["numbers"], found["dated"], tuple(found["planes"]), found["margin"]
-    return Kept(home, tag, *rest)
+    return Kept(home, tag, *rest, tuple(found["targets"]))
 
 
 def packages(method: Method) -> tuple[str, ...]:
@@ -128,7 +159,14 @@ def pickled(job: Any) -> bytes:
     return cloudpickle.dumps(job, protocol=pickle.HIGHEST_PROTOCOL)
 
 
-def _home(out: str, run: str, number: int) -> str:
+def home_of(out: str, run: str, number: int) -> str:
+    """Return where what was prepared for a pair group lies.
+
+    Parameters
+    ----------
+    out, run, number
+        As in `load`.
+    """
     return f"{out}/{HOME}/prepared/{run}/{number}"
 
 

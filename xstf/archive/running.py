@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +17,14 @@ from xstf.api import feed_of, tile_side
 from xstf.archive import output
 from xstf.archive.checking import choose
 from xstf.archive.failures import BlocksFailed, said
+from xstf.archive.growing import find_base, growth, restore
 from xstf.archive.identity import identity
 from xstf.archive.manifest import Marks, alone, short
-from xstf.archive.prepared import prepare
+from xstf.archive.prepared import packages, prepare
 from xstf.archive.schedule import Backend, Cluster, Threads
 from xstf.archive.schedule import run as run_blocks
 from xstf.archive.stored import Names, decoded_shares, stored_images
+from xstf.archive.taking import Growing
 from xstf.archive.work import Job, Work
 from xstf.engine import batches
 from xstf.gathering import Feed
@@ -46,6 +49,7 @@ class Run:
     client: Any
     workers: int | None
     tag: str  # tells this run from others
+    named: bool = False  # whether the dates were named one by one
 
     def fuse(
         self,
@@ -54,6 +58,7 @@ class Run:
         most: Any,
         resume: bool,
         overwrite: bool,
+        append: bool,
         retries: int,
         progress: Any,
     ) -> None:
@@ -64,20 +69,30 @@ class Run:
             refuse_other_content(out, layers)
         out.parent.mkdir(parents=True, exist_ok=True)
         with alone(out):
+            if resume or append:
+                restore(out)
             fingerprint = identity(self.asked, self.packing, **self._how)
-            target, going_on = choose(out, resume, overwrite, fingerprint)
-            if going_on:
+            base = find_base(out, fingerprint, self._leaving) if append else None
+            target, going_on = base or choose(out, resume, overwrite, fingerprint)
+            if base or going_on:
                 side = _same_side(output.side_of(target), side if blocksize else None, feed)
+            if going_on:
                 output.sweep(target)
+            elif base:
+                target = self._grow(out, target, layers, feed, side, fingerprint)
             else:
                 self._begin(target, layers, feed, side, fingerprint)
             job = self._job(target, layers)
             self._warn_of_chunks(job, side)
             marks = Marks(str(target))
             works = list_works(self.asked, feed, side, most, marks.done)
-            self._blocks(job, works, marks, retries, progress, target != out)
+            again = "append=True" if append else "resume=True"
+            again = f"{again}, overwrite=True" if overwrite and target != out else again
+            self._blocks(job, works, marks, retries, progress, again)
             if target != out:
                 move(target, out)
+            if append or overwrite:
+                output.discard(growth(out))
         warn_missing(marks.full, layers["time"].values, "fused")
 
     @property
@@ -87,19 +102,54 @@ class Run:
             return {"scheduler": self.client}
         return {"scheduler": "threads"} | ({"num_workers": self.workers} if self.workers else {})
 
+    @property
+    def _leaving(self) -> set[str]:
+        """Dates that are no longer predicted as there is a fine image now, and nobody named any."""
+        scene = self.asked.scene
+        seen = scene.times[scene.observed("fine")] if not self.named else ()
+        return {text_of(t) for t in seen}
+
     def _begin(
         self, target: Path, layers: xr.Dataset, feed: Feed, side: int, fingerprint: dict[str, Any]
     ) -> None:
         """Write an output without pixels, and what the method finds of the whole scene."""
-        asked = self.asked
+        with scratch(target) as temporary:
+            self._create(temporary, layers, feed, side, fingerprint)
+            for name, groups in self._groups.items():
+                self._prepare(feed, side, temporary, name, dict(enumerate(groups)))
+            temporary.rename(target)
+
+    def _grow(
+        self,
+        out: Path,
+        base: Path,
+        layers: xr.Dataset,
+        feed: Feed,
+        side: int,
+        fingerprint: dict[str, Any],
+    ) -> Path:
+        """Write an output with those pixels of an earlier one that still hold; say where."""
+        target, known = growth(out), packages(self.asked.method)
+        with scratch(out) as temporary:
+            self._create(temporary, layers, feed, side, fingerprint)
+            grown = Growing(base, temporary, fingerprint, self._groups, known, self.tag)
+            grown.take_over(partial(self._prepare, feed, side, temporary))
+            if base != target:
+                output.discard(target)
+            move(temporary, target)
+        return target
+
+    def _create(
+        self, path: Path, layers: xr.Dataset, feed: Feed, side: int, fingerprint: dict[str, Any]
+    ) -> None:
         rows, columns = (len(lengths) for lengths in feed.grid.cut(side))
         attrs = {"inputs": os.path.abspath(self.source), "fingerprint": short(fingerprint)}
-        with scratch(target) as temporary:
-            sizes = side, rows, columns
-            output.create(temporary, layers, sizes, self.packing, fingerprint, attrs)
-            for name, groups in self._groups.items():
-                prepare(asked.method, feed, groups, side, str(temporary), name, **self._how)
-            temporary.rename(target)
+        output.create(path, layers, (side, rows, columns), self.packing, fingerprint, attrs)
+
+    def _prepare(
+        self, feed: Feed, side: int, path: Path, run: str, groups: Mapping[int, Group]
+    ) -> None:
+        prepare(self.asked.method, feed, groups, side, str(path), run, **self._how)
 
     @property
     def _groups(self) -> dict[str, tuple[Group, ...]]:
@@ -129,7 +179,7 @@ class Run:
         )
 
     def _blocks(
-        self, job: Job, works: Iterator[Work], marks: Marks, retries: int, progress: Any, new: bool
+        self, job: Job, works: Iterator[Work], marks: Marks, retries: int, progress: Any, again: str
     ) -> None:
         """Run the blocks, mark those that are on disk, and raise at the end if some failed."""
         failures: list[tuple[str, BaseException]] = []
@@ -155,8 +205,7 @@ class Run:
             finally:
                 marks.write()
         if failures:
-            how = "resume=True, overwrite=True" if new else "resume=True"
-            raise BlocksFailed(failures, count + len(failures), how)
+            raise BlocksFailed(failures, count + len(failures), again)
 
     def _backend(self, job: Job) -> Backend:
         return Threads(job, self.workers) if self.client is None else Cluster(job, self.client)

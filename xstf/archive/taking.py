@@ -1,0 +1,189 @@
+"""What a grown store takes over of the one before it: by links, so that no pixel is written."""
+
+from __future__ import annotations
+
+import datetime
+import os
+import shutil
+import warnings
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from xstf.archive.codec import encode
+from xstf.archive.growing import days_of, same_images, unchanged
+from xstf.archive.manifest import FULL, Marks, differences, listed, read_fingerprint
+from xstf.archive.prepared import Kept, home_of, keep, load
+from xstf.pairing import Group
+
+
+@dataclass(frozen=True)
+class Growing:
+    """A store that is made of one before it."""
+
+    base: Path
+    into: Path  # the new one, with nothing in it
+    new: Mapping[str, Any]  # its fingerprint
+    groups: Mapping[str, Sequence[Group]]  # of each of its runs: the prediction, either side
+    packages: Sequence[str]  # whose classes may be in what was prepared
+    tag: str  # tells this run from others
+
+    def take_over(self, prepare: Callable[[str, Mapping[int, Group]], None]) -> None:
+        """Take over what still holds.
+
+        Parameters
+        ----------
+        prepare
+            Called with the name of a run and those of its pair groups, by number, for which the
+            method has to prepare anew; it keeps what it finds in the new store.
+        """
+        old = read_fingerprint(self.base) or {}
+        kept = unchanged(old, self.new)
+        for run, groups in self.groups.items():
+            anew = self._keep_prepared(run, groups, old)
+            prepare(run, anew)
+            kept -= self._changed(run, anew, old, kept)
+        self._take_shards(sorted(old["pairs"], key=np.datetime64), kept)
+        self._note(old, kept)
+
+    def _keep_prepared(
+        self, run: str, groups: Sequence[Group], old: Mapping[str, Any]
+    ) -> dict[int, Group]:
+        """Take over what was prepared for groups that are the same; return the others."""
+        before, days = days_of(old, run), days_of(self.new, run)
+        anew = {}
+        for number, (group, (pairs, dates)) in enumerate(zip(groups, days.items(), strict=True)):
+            served = pairs.split()
+            same = same_images(old, self.new, served, (*served, *dates))
+            if same and before.get(pairs) == dates:
+                self._link_prepared(run, list(before).index(pairs), number, group)
+            else:
+                anew[number] = group
+        return anew
+
+    def _changed(
+        self, run: str, anew: Collection[int], old: Mapping[str, Any], kept: set[str]
+    ) -> set[str]:
+        """Return dates for which the method finds something else, though their images are the same.
+
+        It should not, whatever other dates are in the group; but methods are written by many.
+        """
+        before, days = list(days_of(old, run).items()), list(days_of(self.new, run).items())
+        numbers = {pairs: number for number, (pairs, _) in enumerate(before)}
+        changed = set()
+        for number in anew:
+            pairs, dates = days[number]
+            staying = kept.intersection(dates)
+            if staying:
+                then = numbers[pairs]
+                one, other = self._load(self.base, run, then), self._load(self.into, run, number)
+                places = [
+                    dict(zip(known, found.targets, strict=True))
+                    for known, found in ((before[then][1], one), (dates, other))
+                ]
+                alike = {d for d in staying if _alike(one, other, places[0][d], places[1][d])}
+                changed |= staying - alike
+        return changed
+
+    def _load(self, path: Path, run: str, number: int) -> Kept:
+        return load(str(path), f"{self.tag}-taken", run, number, self.packages)
+
+    def _link_prepared(self, run: str, before: int, number: int, group: Group) -> None:
+        """Take over what was prepared for a group; its dates have new places in the scene."""
+        found = self._load(self.base, run, before)
+        home = home_of(str(self.into), run, number)
+        places = dict(zip(found.targets, group.targets, strict=True))
+        dated = {places[t]: value for t, value in found.dated.items()}
+        keep(home, found.numbers, dated, found.planes, found.margin, group.targets)
+        for name in found.planes:
+            for then, now in places.items():
+                plane = f"{home}/{name}/{now}"
+                shutil.copytree(f"{found.home}/{name}/{then}", plane, copy_function=_link)
+
+    def _take_shards(self, days: Sequence[str], kept: Collection[str]) -> None:
+        """Link the shards of the dates that are kept, as far as they are done, and mark them."""
+        done = Marks(str(self.base)).values
+        marks = Marks(str(self.into))
+        values = marks.values
+        places = {day: n for n, day in enumerate(sorted(self.new["pairs"], key=np.datetime64))}
+        for layer in self.new["layers"]:
+            key = _key_of(self.base, self.into, layer)
+            for then, day in enumerate(days):
+                if day not in kept:
+                    continue
+                now = places[day]
+                for row, column in np.argwhere(done[then] > 0).tolist():
+                    taken = _link(
+                        self.base / layer / key((then, 0, row, column)),
+                        self.into / layer / key((now, 0, row, column)),
+                    )
+                    if layer == "fused":
+                        lost = not taken and done[then, row, column] == FULL
+                        values[now, row, column] = 0 if lost else done[then, row, column]
+        marks.put(values)
+
+    def _note(self, old: Mapping[str, Any], kept: Collection[str]) -> None:
+        """Say in the new store what was added to the old one, and warn of what left it."""
+        import zarr
+
+        added, gone = (
+            sorted(one["pairs"].keys() - other["pairs"].keys(), key=np.datetime64)
+            for one, other in ((self.new, old), (old, self.new))
+        )
+        if gone:
+            warnings.warn(
+                f"{listed(gone)}: there is a fine image now, so nothing is predicted any more and "
+                "the output loses what was; name such dates too with dates=... to keep them",
+                UserWarning,
+                stacklevel=6,
+            )
+        anew = len(self.new["pairs"]) - len(added) - len(kept)
+        parts = [f"{len(added)} added" + (f" ({listed(added)})" if added else "")]
+        parts += [f"{anew} computed anew", f"{len(kept)} kept"]
+        parts += [f"{len(gone)} left out ({listed(gone)})"] if gone else []
+        now = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        before = zarr.open_group(str(self.base), mode="r").attrs.get("history")
+        lines = [*([str(before)] if before else []), f"{now} dates: {', '.join(parts)}"]
+        zarr.open_group(str(self.into), mode="r+").update_attributes({"history": "\n".join(lines)})
+
+
+def _alike(one: Kept, other: Kept, then: int, now: int) -> bool:
+    """Say whether the same was prepared for a date, which lies at other places in two scenes."""
+
+    def told(found: Kept, date: int) -> bytes:
+        return encode((found.numbers, found.planes, found.margin, found.dated.get(date)))
+
+    return told(one, then) == told(other, now) and all(
+        one.plane(name, then)[...].tobytes() == other.plane(name, now)[...].tobytes()
+        for name in one.planes
+    )
+
+
+def _key_of(base: Path, into: Path, layer: str) -> Callable[[tuple[int, ...]], str]:
+    """Return how the shards of a layer are called; raise where two stores write them otherwise."""
+    import zarr
+
+    old, new = (zarr.open_array(str(path / layer), mode="r").metadata for path in (base, into))
+    one, other = (
+        {k: str(v) for k, v in found.to_dict().items() if k not in ("shape", "attributes")}
+        for found in (old, new)
+    )
+    if one != other:
+        raise ValueError(
+            "what is on disk cannot be taken over, for another version of zarr or xarray wrote it: "
+            f"{layer} {'; '.join(differences(one, other))}; use that version, or give another path"
+        )
+    key: Callable[[tuple[int, ...]], str] = new.encode_chunk_key
+    return key
+
+
+def _link(source: str | Path, target: str | Path) -> bool:
+    """Give a file a second name; say whether it was there."""
+    if not os.path.exists(source):
+        return False
+    Path(target).parent.mkdir(parents=True, exist_ok=True)
+    os.link(source, target)
+    return True
