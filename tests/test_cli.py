@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -548,6 +549,30 @@ def test_a_run_goes_on(scene, tiny, tmp_path):
         assert "belong into the scene" in run(*given, "--resume", *more, code=2).stderr
     given[5] = tmp_path / "tifs"
     assert "--resume goes on from SCENE.zarr" in run(*given, "--resume", code=2).stderr
+
+
+def test_an_output_grows(tiny, tmp_path):
+    ds, path, out = tiny[0], tmp_path / "s.zarr", tmp_path / "a.zarr"
+    given = ["fuse", path, "-m", "add", "-o", out]
+    xstf.save(ds.isel(time=[0, 1, 3]), path)
+    run(*given, "--append")
+    assert "history" not in run("info", out).stdout
+    xstf.save(ds, path, overwrite=True)
+    assert "extend it to what the scene has become with --append" in run(*given, code=1).stderr
+    assert "changed since: " in (said := run(*given, "--resume", code=1).stderr)
+    assert "extend it with --append, give another path, or replace it with --overwrite" in said
+    run(*given, "--append")
+    told = rf"history +\S+Z dates: 1 added \({DAYS[2]}\), 0 computed anew, 1 kept"
+    said = run("info", out).stdout
+    assert re.search(told, said)
+    assert "growing" not in said
+    np.testing.assert_array_equal(fused_of(out), xstf.fuse(ds, "add"))
+    shutil.copytree(out, tmp_path / ".a.zarr.growing")  # as if another had been stopped
+    assert re.search("growing +100 % of what it becomes; --append goes on", run("info", out).stdout)
+    said = run(*given, "--append", "--overwrite", code=1).stderr
+    assert "--append keeps what still holds, and --overwrite replaces everything" in said
+    given[5] = tmp_path / "tifs"
+    assert "--append goes on from SCENE.zarr" in run(*given, "--append", code=2).stderr
 
 
 def test_blocks_that_fail_are_an_error(scene, tmp_path):

@@ -111,6 +111,10 @@ def fuse_store(
     A block is marked as done after its data are on disk, and a shard is written whole or not at
     all, so whatever a kill leaves is either marked and right, or computed again.
 
+    `append` keeps a date if all that shows in its pixels is the same: its pairs and their images
+    (those on either side too, for ``spread``), its own, and what `Method.prepare` found for it. The
+    attribute ``history`` of `out` says what was added when.
+
     Examples
     --------
     >>> import tempfile, xarray, xstf

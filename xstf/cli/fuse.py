@@ -57,6 +57,9 @@ EXAMPLES = (
 )
 @click.option("--overwrite", is_flag=True, help="Replace what was written before.")
 @click.option("--resume", is_flag=True, help="Go on with a run that was stopped (Zarr to Zarr).")
+@click.option(
+    "--append", is_flag=True, help="Extend OUT to what the scene has become (Zarr to Zarr)."
+)
 @click.option("--workers", type=click.IntRange(1), help="Threads; default: all cores.")
 @options.debug
 def command(**given: Any) -> None:
@@ -64,7 +67,8 @@ def command(**given: Any) -> None:
 
     A date that is named with --dates is predicted without its own fine image, if it has one.
     Either SCENE.zarr (as xstf.save writes it) or --fine and --coarse are needed; put patterns in
-    quotes. From Zarr to Zarr a run that was stopped goes on with --resume.
+    quotes. From Zarr to Zarr a run that was stopped goes on with --resume, and --append computes
+    the dates that are new, or have better pairs or other images now.
     """
     scenes.check_inputs(given)
     _check_outputs(given)
@@ -106,15 +110,16 @@ def _check_outputs(given: dict[str, Any]) -> None:
         if not is_store(out) and given[flag]:
             raise click.UsageError(f"--{flag} writes several layers and needs an --out with .zarr")
     _refuse_inputs(out.resolve(), given)
-    if given["resume"] and not _from_store(given):
+    goes_on = [flag for flag in ("resume", "append") if given[flag]]
+    if goes_on and not _from_store(given):
         raise click.UsageError(
-            "--resume goes on from SCENE.zarr to an --out with .zarr, and without --valid-range, "
-            "--classes and --min-seen, which belong into the scene"
+            f"--{goes_on[0]} goes on from SCENE.zarr to an --out with .zarr, and without "
+            "--valid-range, --classes and --min-seen, which belong into the scene"
         )
-    if is_store(out) and out.exists() and not (given["overwrite"] or given["resume"]):
+    if is_store(out) and out.exists() and not (given["overwrite"] or goes_on):
         raise FileExistsError(
             f"{out} exists; give another --out, go on with a run that was stopped with --resume, "
-            "or replace it with --overwrite"
+            "extend it to what the scene has become with --append, or replace it with --overwrite"
         )
     if not is_store(out) and out.exists() and not out.is_dir():
         raise FileExistsError(f"{out} is a file; --out is a folder or a .zarr")
@@ -166,12 +171,14 @@ def _write_store(given: dict[str, Any]) -> Any:
             scale_factor=given["out_scale_factor"],
             resume=given["resume"],
             overwrite=given["overwrite"],
+            append=given["append"],
             workers=given["workers"],
             **_asked(given),
         )
     except KeyboardInterrupt:
         if Path(given["out"]).exists():
-            click.echo("What is done is kept; --resume goes on.", err=True)
+            flag = "append" if given["append"] else "resume"
+            click.echo(f"What is done is kept; --{flag} goes on.", err=True)
         raise
     return inputs.open_zarr(given["out"])["fused"]
 

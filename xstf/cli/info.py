@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import textwrap
+from pathlib import Path
 from typing import Any
 
 import click
@@ -34,17 +35,19 @@ def command(path: str, fine_name: str, coarse_name: str, dates: Any) -> None:
         return
     ds = inputs.open_zarr(path)
     if "fused" in ds:
-        from xstf.archive.manifest import share_done
-
-        _result(path, ds["fused"], share_done(str(path)))
+        _result(path, ds)
     elif fine_name in ds and coarse_name not in ds:
         _images(path, ds[fine_name])
     else:
         _scene(path, fine_name, coarse_name)
 
 
-def _result(path: str, fused: Any, done: Any) -> None:
+def _result(path: str, ds: Any) -> None:
     """Say what made a result, from which pairs, and how much of it is done where that is known."""
+    from xstf.archive.growing import growth
+    from xstf.archive.manifest import share_done
+
+    fused, done = ds["fused"], share_done(path)
     attrs = fused.attrs
     made = f", xstf {attrs['xstf_version']}" if "xstf_version" in attrs else ""
     click.echo(f"{path}: fused by {attrs.get('method', 'an unknown method')}{made}")
@@ -55,6 +58,11 @@ def _result(path: str, fused: Any, done: Any) -> None:
     pairs = fused.coords["pair_dates"].values if "pair_dates" in fused.coords else None
     if done is not None:
         _row("done", "all" if done.min() == 1 else f"{_percent(done.mean())}; --resume goes on")
+        beside = share_done(str(growth(Path(path).resolve())))
+        if beside is not None:
+            _row("growing", f"{_percent(beside.mean())} of what it becomes; --append goes on")
+    for line in str(ds.attrs.get("history", "")).splitlines():
+        _row("history", line)
     _row("dates", _span(fused["time"].values))
     for i, date in enumerate(fused["time"].values):
         served = "" if pairs is None else f"  from {pairs[i]}"
