@@ -525,3 +525,32 @@ def test_files_of_another_kind_are_not_taken_over(before_and_after, tmp_path):
     ):
         xstf.fuse_store(home / "s.zarr", out, "add", append=True)
     assert [p.name for p in tmp_path.iterdir()] == ["o.zarr"]
+
+
+def test_a_block_of_a_run_that_is_gone_does_not_write_into_the_next(
+    before_and_after, tmp_path, monkeypatch
+):
+    """As where a client has died, and its workers have not noticed."""
+    home, _, new = before_and_after
+    out = tmp_path / "o.zarr"
+    shutil.copytree(home / "o.zarr", out)
+    late = []
+    do = schedule.do
+
+    def kept(job, work):
+        late.append((job, work))
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(schedule, "do", kept)
+        with pytest.raises(KeyboardInterrupt):
+            xstf.fuse_store(home / "s.zarr", out, "add", append=True, workers=1, blocksize=32)
+    xstf.fuse_store(home / "s.zarr", out, "add", append=True)
+    with pytest.raises(FileNotFoundError):
+        do(*late[0])
+    assert not growth(out).exists()
+    shutil.copytree(home / "o.zarr", growth(out))
+    with pytest.raises(RuntimeError, match="has been replaced since by another run"):
+        do(*late[0])
+    shutil.rmtree(growth(out))
+    assert_same(out, new)

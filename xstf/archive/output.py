@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import warnings
 from collections.abc import Mapping
@@ -96,6 +97,24 @@ def inner_side(side: int) -> int:
     parts = [side // n for n in range(1, side + 1) if side % n == 0]
     fitting = [part for part in parts if INNER[0] <= part <= INNER[1]]
     return fitting[0] if fitting else min(parts, key=lambda part: abs(part - INNER[1]))
+
+
+def refuse_other(out: str, fingerprint: str) -> None:
+    """Raise where a store has given way to another one, which lies where it lay.
+
+    Workers of a cluster may still be at a block when their client is long dead, and the places of
+    dates are others in the new store.
+
+    Parameters
+    ----------
+    out
+        The store.
+    fingerprint
+        That of the run it was made for, in short.
+    """
+    attrs = json.loads(Path(out, "zarr.json").read_bytes())["attributes"]
+    if attrs["fingerprint"] != fingerprint:
+        raise RuntimeError(f"{out} has been replaced since by another run, so nothing is written")
 
 
 def replacement(out: Path) -> Path:

@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 
 from xstf.archive.codec import decode, encode
-from xstf.method import Method
+from xstf.method import Method, Statistics
 from xstf.pairing import Group
+from xstf.statistics import apart
 
 HOME = "xstf"  # the group of the output that holds how it was made
 PIECE = 256  # rows and columns of the chunks of a plane
@@ -65,6 +66,7 @@ def prepare(
     side: int,
     out: str,
     run: str,
+    known: dict[int, Statistics],
     **how: Any,
 ) -> None:
     """Compute what a method prepares for each group, one after the other, and keep it.
@@ -81,6 +83,8 @@ def prepare(
         The output store.
     run
         Which of its runs this is for: the prediction, or that of one side.
+    known
+        Statistics of images by date; those that are found are added.
     **how
         For `dask.compute`.
     """
@@ -90,8 +94,9 @@ def prepare(
 
     for number, group in groups.items():
         home = home_of(out, run, number)
-        later, margin = deferred(method, feed, group, side, Keeper(home))
-        ((numbers, dated, planes),) = dask.compute(later, **how)
+        later, margin = deferred(method, feed, group, side, Keeper(home), known)
+        ((numbers, dated, planes, found),) = dask.compute(later, **how)
+        known |= zip(group.pairs, apart(found), strict=True)
         by_date = dict(zip(group.targets, dated, strict=True)) if len(dated) else {}
         keep(home, numbers, by_date, sorted(set(planes)), margin, group.targets)
 

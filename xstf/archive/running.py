@@ -19,7 +19,7 @@ from xstf.archive.checking import choose
 from xstf.archive.failures import BlocksFailed, said
 from xstf.archive.growing import find_base, growth, restore
 from xstf.archive.identity import identity
-from xstf.archive.manifest import Marks, alone, short
+from xstf.archive.manifest import Marks, alone, read_fingerprint, short
 from xstf.archive.prepared import packages, prepare
 from xstf.archive.schedule import Backend, Cluster, Threads
 from xstf.archive.schedule import run as run_blocks
@@ -28,6 +28,7 @@ from xstf.archive.taking import Growing
 from xstf.archive.work import Job, Work
 from xstf.engine import batches
 from xstf.gathering import Feed
+from xstf.method import Statistics
 from xstf.packing import Packing
 from xstf.pairing import Group, text_of
 from xstf.planning import Plan
@@ -82,7 +83,7 @@ class Run:
                 target = self._grow(out, target, layers, feed, side, fingerprint)
             else:
                 self._begin(target, layers, feed, side, fingerprint)
-            job = self._job(target, layers)
+            job = self._job(target, layers, fingerprint)
             self._warn_of_chunks(job, side)
             marks = Marks(str(target))
             works = list_works(self.asked, feed, side, most, marks.done)
@@ -91,7 +92,7 @@ class Run:
             self._blocks(job, works, marks, retries, progress, again)
             if target != out:
                 move(target, out)
-            if append or overwrite:
+            if (append or overwrite) and read_fingerprint(growth(out)):
                 output.discard(growth(out))
         warn_missing(marks.full, layers["time"].values, "fused")
 
@@ -115,8 +116,9 @@ class Run:
         """Write an output without pixels, and what the method finds of the whole scene."""
         with scratch(target) as temporary:
             self._create(temporary, layers, feed, side, fingerprint)
+            known: dict[int, Statistics] = {}
             for name, groups in self._groups.items():
-                self._prepare(feed, side, temporary, name, dict(enumerate(groups)))
+                self._prepare(feed, side, temporary, known, name, dict(enumerate(groups)))
             temporary.rename(target)
 
     def _grow(
@@ -133,7 +135,7 @@ class Run:
         with scratch(out) as temporary:
             self._create(temporary, layers, feed, side, fingerprint)
             grown = Growing(base, temporary, fingerprint, self._groups, known, self.tag)
-            grown.take_over(partial(self._prepare, feed, side, temporary))
+            grown.take_over(partial(self._prepare, feed, side, temporary, {}))
             if base != target:
                 output.discard(target)
             move(temporary, target)
@@ -147,9 +149,15 @@ class Run:
         output.create(path, layers, (side, rows, columns), self.packing, fingerprint, attrs)
 
     def _prepare(
-        self, feed: Feed, side: int, path: Path, run: str, groups: Mapping[int, Group]
+        self,
+        feed: Feed,
+        side: int,
+        path: Path,
+        known: dict[int, Statistics],
+        run: str,
+        groups: Mapping[int, Group],
     ) -> None:
-        prepare(self.asked.method, feed, groups, side, str(path), run, **self._how)
+        prepare(self.asked.method, feed, groups, side, str(path), run, known, **self._how)
 
     @property
     def _groups(self) -> dict[str, tuple[Group, ...]]:
@@ -159,7 +167,7 @@ class Run:
             found |= {"before": asked.sides[0], "after": asked.sides[1]}
         return {name: tuple(groups) for name, groups in found.items()}
 
-    def _job(self, target: Path, layers: xr.Dataset) -> Job:
+    def _job(self, target: Path, layers: xr.Dataset, fingerprint: dict[str, Any]) -> Job:
         asked, grid = self.asked, self.asked.parts.grid
         cell = grid.scale if asked.scene.grid.scale == 1 else 1
         names = Names.of(self.source, *self.kinds)
@@ -176,6 +184,7 @@ class Run:
             output.packings(layers, self.packing),
             tuple(asked.targets),
             self._groups,
+            short(fingerprint),
         )
 
     def _blocks(

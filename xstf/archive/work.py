@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from xstf.api import half_apart
+from xstf.archive.output import refuse_other
 from xstf.archive.prepared import load, packages
 from xstf.archive.stored import Stored
 from xstf.blocks import FILLED, of_predicted, run_block
@@ -38,6 +39,7 @@ class Job:
     packings: dict[str, Packing]  # of each layer that is written
     targets: tuple[int, ...]  # positions in the scene of the dates that are written
     groups: dict[str, tuple[Group, ...]]  # of the prediction, and of either side for ``spread``
+    made: str  # the output's fingerprint
 
     @property
     def sources(self) -> Sources:
@@ -100,6 +102,7 @@ def predict(job: Job, work: Work) -> dict[str, np.ndarray]:
 
 def write(job: Job, work: Work, made: dict[str, np.ndarray]) -> None:
     """Write each date of a block: whole shards, none where all is missing."""
+    refuse_other(job.out, job.made)
     tile = work.tile
     where = slice(None), slice(tile.y0, tile.y1), slice(tile.x0, tile.x1)
     for name, values in made.items():
