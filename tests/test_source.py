@@ -15,7 +15,7 @@ from xstf.source import code_of
 
 PLAIN = """
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 import numpy as np
 from numba import njit
 from xstf.method import Method
@@ -23,6 +23,7 @@ from xstf.method import Method
 SHARE = 0.5
 WORDS = frozenset({"north", "south", "east", "west"})
 TABLE = np.arange(3)
+RULES = {"half": lambda v: v / 2, "third": (partial(round, ndigits=2), lambda v: v / 3)}
 
 def half(values):
     return SHARE * values
@@ -42,7 +43,7 @@ class Own(Method):
 
     def block(self, b):
         if b.where in {"a", "b"} or b.where in WORDS:
-            return {"fused": half(b.fine[:1]) * TABLE[0]}
+            return {"fused": RULES[b.rule](half(b.fine[:1]) * TABLE[0])}
         return {"fused": [half(f) for f in b.fine] * self.more}
 """
 
@@ -67,6 +68,8 @@ def code_in(text, name="scratch"):
         ('"north"', '"up"'),
         ('{"a", "b"}', '{"a", "c"}'),
         ("half(f) for", "-half(f) for"),
+        ("v / 3", "v / 4"),
+        ("ndigits=2", "ndigits=3"),
     ],
 )
 def test_a_change_of_what_it_does_shows(before, after):

@@ -7,6 +7,7 @@ import hashlib
 import inspect
 import types
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -65,11 +66,27 @@ def _tell(name: str, value: Any, module: str, told: list[str], seen: set[int]) -
         for other, held in sorted(vars(value).items()):
             if not _incidental(other, held):
                 _tell(other, held, module, told, seen)
-    elif isinstance(value, property):
-        for part in (value.fget, value.fset):
-            _tell(name, part, module, told, seen)
+    elif (parts := _parts(value)) is not None:
+        told.append(f"{name}: {type(value).__qualname__} of {len(parts)}")
+        for part, held in parts:
+            _tell(f"{name} {part}", held, module, told, seen)
     else:
         told.append(f"{name}: {_said(value)}")
+
+
+def _parts(value: Any) -> list[tuple[Any, Any]] | None:
+    """Return what may hold functions, part by part; None for what is told as a whole."""
+    if isinstance(value, property):
+        return [("get", value.fget), ("set", value.fset)]
+    if isinstance(value, partial):
+        return [("call", value.func), ("with", value.args), ("and", value.keywords)]
+    if isinstance(value, tuple | list):
+        return list(enumerate(value))
+    if isinstance(value, dict | types.MappingProxyType):
+        return [(_said(key), held) for key, held in value.items()]
+    if dataclasses.is_dataclass(value):
+        return [(field.name, getattr(value, field.name)) for field in dataclasses.fields(value)]
+    return None
 
 
 def _unwrapped(value: Any) -> Any:
@@ -79,7 +96,8 @@ def _unwrapped(value: Any) -> Any:
             (
                 getattr(value, name)
                 for name in ("py_func", "__wrapped__", "__func__", "func")
-                if not isinstance(value, type | types.FunctionType) and hasattr(value, name)
+                if not isinstance(value, type | types.FunctionType | partial)
+                and hasattr(value, name)
             ),
             None,
         )
@@ -118,8 +136,6 @@ def _said(value: Any) -> str:
         return f"{{{', '.join(sorted(map(_said, value)))}}}"
     if isinstance(value, tuple | list):
         return f"[{', '.join(map(_said, value))}]"
-    if isinstance(value, dict | types.MappingProxyType):
-        return f"{{{', '.join(f'{_said(k)}: {_said(v)}' for k, v in value.items())}}}"
     return repr(value) if isinstance(value, _PLAIN) else type(value).__qualname__
 
 

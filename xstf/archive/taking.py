@@ -80,12 +80,14 @@ class Growing:
             if staying:
                 then = numbers[pairs]
                 one, other = self._load(self.base, run, then), self._load(self.into, run, number)
-                places = [
-                    dict(zip(known, found.targets, strict=True))
-                    for known, found in ((before[then][1], one), (dates, other))
-                ]
-                alike = {d for d in staying if _alike(one, other, places[0][d], places[1][d])}
-                changed |= staying - alike
+                old_places = dict(zip(before[then][1], one.targets, strict=True))
+                places = dict(zip(dates, other.targets, strict=True))
+                alike = _told(one) == _told(other)
+                changed |= {
+                    day
+                    for day in staying
+                    if not (alike and _same_date(one, other, old_places[day], places[day]))
+                }
         return changed
 
     def _load(self, path: Path, run: str, number: int) -> Kept:
@@ -150,13 +152,14 @@ class Growing:
         zarr.open_group(str(self.into), mode="r+").update_attributes({"history": "\n".join(lines)})
 
 
-def _alike(one: Kept, other: Kept, then: int, now: int) -> bool:
+def _told(found: Kept) -> bytes:
+    """Return what was prepared for all dates of a group alike."""
+    return encode((found.numbers, found.planes, found.margin))
+
+
+def _same_date(one: Kept, other: Kept, then: int, now: int) -> bool:
     """Say whether the same was prepared for a date, which lies at other places in two scenes."""
-
-    def told(found: Kept, date: int) -> bytes:
-        return encode((found.numbers, found.planes, found.margin, found.dated.get(date)))
-
-    return told(one, then) == told(other, now) and all(
+    return encode(one.dated.get(then)) == encode(other.dated.get(now)) and all(
         one.plane(name, then)[...].tobytes() == other.plane(name, now)[...].tobytes()
         for name in one.planes
     )
