@@ -21,9 +21,10 @@ def code_of(method: Method) -> str:
     """Return a short text that changes with the code that a method runs.
 
     It is found from the compiled functions of its class, of the classes that this extends, and of
-    what these call in the files that they are written in; so it knows methods of a notebook, and
-    what else is in a script, comments, and the place of a class in its file do not matter. Another
-    version of Python compiles differently, and other packages are not looked into.
+    what these call, and the constants that they use, in the files that they are written in. So it
+    knows methods of a notebook, and what else is in a script, comments, and the place of a class in
+    its file do not matter. Another version of Python compiles differently, and other files are not
+    looked into.
 
     Parameters
     ----------

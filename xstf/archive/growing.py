@@ -91,15 +91,11 @@ def find_base(
             f"{out} cannot be extended, for more than images and dates has changed since: "
             f"{'; '.join(against)}; give another path, or replace it with overwrite=True"
         )
-    begun = {p: read_fingerprint(p) for p in (growth(out), out) if p.exists()}
-    known = {p: found for p, found in begun.items() if found is not None}
-    for place, found in known.items():
-        if found == new:
-            return place, True
-    for place, found in known.items():
-        if not obstacles(found, new, leaving):
-            return place, False
-    raise AssertionError  # the output itself is among them
+    begun = {place: read_fingerprint(place) for place in (growth(out), out)}
+    known = {place: found for place, found in begun.items() if found is not None}
+    same = [place for place, found in known.items() if found == new]
+    serving = [place for place, found in known.items() if not obstacles(found, new, leaving)]
+    return (same or serving)[0], bool(same)
 
 
 def unchanged(old: Mapping[str, Any], new: Mapping[str, Any]) -> set[str]:
