@@ -113,7 +113,8 @@ def fuse_store(
 
     `append` keeps a date if all that shows in its pixels is the same: its pairs and their images
     (those on either side too, for ``spread``), its own, and what `Method.prepare` found for it. The
-    attribute ``history`` of `out` says what was added when.
+    attribute ``history`` of `out` says what was added when. Whoever had `out` open must open it
+    anew, for dates may have moved.
 
     Examples
     --------
