@@ -551,6 +551,30 @@ def test_a_run_goes_on(scene, tiny, tmp_path):
     assert "--resume goes on from SCENE.zarr" in run(*given, "--resume", code=2).stderr
 
 
+def test_an_output_grows(tiny, tmp_path):
+    ds, path, out = tiny[0], tmp_path / "s.zarr", tmp_path / "a.zarr"
+    given = ["fuse", path, "-m", "add", "-o", out]
+    xstf.save(ds.isel(time=[0, 1, 3]), path)
+    run(*given, "--append")
+    assert "history" not in run("info", out).stdout
+    xstf.save(ds, path, overwrite=True)
+    assert "extend it to what the scene has become with --append" in run(*given, code=1).stderr
+    assert "changed since: " in (said := run(*given, "--resume", code=1).stderr)
+    assert "extend it with --append, give another path, or replace it with --overwrite" in said
+    run(*given, "--append")
+    told = rf"history +\S+Z dates: 1 added \({DAYS[2]}\), 0 computed anew, 1 kept"
+    said = run("info", out).stdout
+    assert re.search(told, said)
+    assert "growing" not in said
+    np.testing.assert_array_equal(fused_of(out), xstf.fuse(ds, "add"))
+    shutil.copytree(out, tmp_path / ".a.zarr.growing")  # as if another had been stopped
+    assert re.search("growing +100 % of what it becomes; --append goes on", run("info", out).stdout)
+    said = run(*given, "--append", "--overwrite", code=1).stderr
+    assert "--append keeps what still holds, and --overwrite replaces everything" in said
+    given[5] = tmp_path / "tifs"
+    assert "--append goes on from SCENE.zarr" in run(*given, "--append", code=2).stderr
+
+
 def test_blocks_that_fail_are_an_error(scene, tmp_path):
     given = ["--dtype", "uint8", "--out-scale-factor", "1e-4"]
     call = ["fuse", scene, "-m", "add", "-o", tmp_path / "a.zarr", *given]
@@ -892,7 +916,15 @@ def test_addresses_and_zip_files_are_scenes_and_outputs(scene, tmp_path):
         said = run("info", out).output
         assert f"{out}: fused by add" in said
         assert re.search(r"done +all", said)
-        assert "go on with a run that was stopped with --resume" in run(*given, out, code=1).stderr
+        said = run(*given, out, code=1).stderr
+        assert "go on with a run that was stopped with --resume, or delete it yourself" in said
+        said = run(*given, out, "--append", code=1).stderr
+        assert "--append is for folders" in said
+        plan = ("--plan", "-m", "add", "--workers", 2, "--memory", "8GB")
+        xstf.open_scene(scene).drop_encoding().to_zarr("memory://s.zarr", consolidated=False)
+        for place in (packed, "memory://s.zarr"):
+            assert "one block " in run("info", place, *plan).output
+        assert "fine" in run("info", out, *plan, code=1).stderr  # it is no scene
         run(*given, out, "--resume")
         said = run(*given, out, "--overwrite", code=1).stderr
         assert "nothing can be renamed there" in said
@@ -909,4 +941,8 @@ def test_repositories_are_outputs_and_say_how_far_they_are(scene, tmp_path):
     assert re.search(r"done +all", run("info", out).output)
     run("fuse", scene, "-m", "unchanged", "-o", out, "--overwrite")
     assert "fused by unchanged" in run("info", out).output
+    assert (
+        "--append is for folders"
+        in run("fuse", scene, "-m", "unchanged", "-o", out, "--append", code=1).stderr
+    )
     assert "does not exist" in run("fuse", f"{out}2", "-m", "add", "-o", f"{out}3", code=1).stderr

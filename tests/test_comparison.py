@@ -218,7 +218,7 @@ def test_what_a_prediction_carries_is_part_of_its_key(known, tmp_path, monkeypat
     elif change == "place":
         known = known.assign_coords(x=known.x + 30, x_coarse=known.x_coarse + 30)
     else:
-        monkeypatch.setattr(trials, "source_of", lambda method: "another code")
+        monkeypatch.setattr(trials, "code_of", lambda method: "another code")
     again = known.stf.compare(STARFM, dates=date, folder=tmp_path, **PLAIN)
     assert (again.kept != first.kept).all()
     np.testing.assert_array_equal(again.rmse, first.rmse)

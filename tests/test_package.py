@@ -37,6 +37,7 @@ RANK = {
     "xstf.method": 2,
     "xstf.cutting": 3,
     "xstf.scenes": 3,
+    "xstf.source": 3,
     "xstf.statistics": 3,
     "xstf.methods": 3,
     "xstf.nn": 3,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from itertools import product
 from typing import Any
@@ -20,7 +20,7 @@ from xstf.blocks import FILLED, pick
 from xstf.gathering import Feed, block_task
 from xstf.grid import Grid
 from xstf.memory import Asked, batches
-from xstf.method import Method, Prepared
+from xstf.method import Method, Prepared, Statistics
 from xstf.pairing import Group
 from xstf.portion import Portion
 from xstf.rereading import read_again
@@ -83,7 +83,7 @@ def fuse(
     asked = Asked(method, feed, groups, len(layers), observed is not None, written=False)
     for group in groups:
         name = f"stf-prepare-{token}-{group.targets[0]}"
-        scene = LazyWhole(feed, group, blocksize, name, tasks, first)
+        scene = LazyWhole(feed, group, blocksize, name, tasks, first, f"stf-prepare-{token}")
         checked = scene.checked
         prepared = method.prepare(scene)
         served = group.pairs, group.targets
@@ -117,6 +117,7 @@ def prepare(
     group: Group,
     blocksize: int,
     keep: Callable[[str, int, np.ndarray], Any],
+    known: Mapping[int, Statistics],
 ) -> tuple[Delayed, int]:
     """Return what a method prepares for a group, deferred, and the margin of its planes.
 
@@ -128,18 +129,22 @@ def prepare(
         Dates that share their pairs.
     keep
         Called with the name, the date and the image of each plane, where it is made.
+    known
+        Statistics of images that were found for other groups, by date.
 
     Returns
     -------
     (Delayed, int)
-        The delayed value is the numbers, what was found for each date, and what `keep` returned.
+        The delayed value is the numbers, what was found for each date, what `keep` returned, and
+        the statistics of the pairs.
     """
     feed = feed.taken_by(method)
-    known = (feed.grid, feed.times, feed.valid_range, group.pairs, group.targets, blocksize, keep)
-    token = tokenize(method, *(a.name for a in feed.arrays), *known)
+    place = feed.grid, feed.times, feed.valid_range
+    served = group.pairs, group.targets, sorted(known)
+    token = tokenize(method, *(a.name for a in feed.arrays), *place, *served, blocksize, keep)
     name = f"stf-prepare-{token}"
     tasks: dict[Any, Any] = {}
-    scene = LazyWhole(feed, group, blocksize, name, tasks, feed.fine.name)
+    scene = LazyWhole(feed, group, blocksize, name, tasks, feed.fine.name, name, known)
     made = method.prepare(scene)
     kept = []
     for plane, images in made.planes.items():
@@ -155,8 +160,8 @@ def prepare(
     return Delayed(end, graph), made.margin
 
 
-def _found(numbers: Any, dated: Any, kept: Any, _: Any) -> tuple[Any, Any, Any]:
-    return numbers, dated, kept
+def _found(numbers: Any, dated: Any, kept: Any, checked: Any) -> tuple[Any, Any, Any, Any]:
+    return numbers, dated, kept, checked[0]
 
 
 def _first_reading(feed: Feed, groups: Sequence[Group], token: str, tasks: dict[Any, Any]) -> str:

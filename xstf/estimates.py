@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -71,7 +71,7 @@ class Estimate:
 
 
 def estimate(
-    scene: str | os.PathLike[str] | xr.Dataset | xr.DataTree,
+    scene: Any,
     method: str | Method,
     *,
     dates: Any = None,
@@ -88,6 +88,7 @@ def estimate(
     scale_factor: float | None = None,
     client: Any = None,
     workers: int | None = None,
+    storage_options: Mapping[str, Any] | None = None,
     **parameters: Any,
 ) -> Estimate:
     """Say how `xstf.fuse_store` would cut a run, and what it would hold, read and write.
@@ -99,11 +100,13 @@ def estimate(
     Parameters
     ----------
     scene
-        A scene, or its path in Zarr.
+        A scene, or where one lies in Zarr: all that `xstf.open_scene` takes.
     method, dates, pairs, combine, blocksize, dates_per_block, memory_limit
         As in `xstf.fuse_store`.
     quality, fill, fine, coarse, dtype, scale_factor, client, workers
         As in `xstf.fuse_store`.
+    storage_options
+        What fsspec needs, where `scene` is an address.
     **parameters
         Parameters of the method.
 
@@ -128,14 +131,11 @@ def estimate(
       ...
     """
     from xstf.archive.checking import check_count, client_of
-    from xstf.store import open_scene
 
     check_count("dates_per_block", dates_per_block)
-    opened: Any = scene
-    if isinstance(scene, str | os.PathLike):
-        opened = open_scene(scene, fine=fine, coarse=coarse)
+    opened = _opened(scene, fine, coarse, storage_options)
     named = {"dates": dates, "pairs": pairs, "combine": combine, "quality": quality, "fill": fill}
-    found = plan(as_dataset(opened, fine, coarse), method, parameters, **named)
+    found = plan(opened, method, parameters, **named)
     feed, packing = feed_of(found.parts), Packing.of(dtype, scale_factor)
     asked = Asked.of(found, feed, packing.scale_factor is not None)
     room = room_of(memory_limit, client_of(client, workers), workers)
@@ -162,3 +162,18 @@ def estimate(
         float(max(feed.fine.chunks[0]) * read / needed),
         tuple(max(lengths) for lengths in feed.fine.chunks),
     )
+
+
+def _opened(
+    scene: Any, fine: str, coarse: str, storage_options: Mapping[str, Any] | None
+) -> xr.Dataset:
+    """Return a scene that was given, or that lies where was said."""
+    from xstf.store import open_scene
+
+    if isinstance(scene, xr.Dataset | xr.DataTree | xr.DataArray):
+        if storage_options is not None:
+            raise ValueError(
+                "storage_options are for a scene that is given by its address; leave them out"
+            )
+        return as_dataset(scene, fine, coarse)
+    return open_scene(scene, fine=fine, coarse=coarse, storage_options=storage_options)

@@ -69,6 +69,30 @@ def combine(
     return Statistics(total, centre, deviation, low, high)
 
 
+def together(images: Sequence[Statistics]) -> Statistics:
+    """Return the statistics of several pairs as one.
+
+    Parameters
+    ----------
+    images
+        Those of each.
+    """
+    parts = [tuple(vars(image).values()) for image in images]
+    return Statistics(*(np.concatenate(values) for values in zip(*parts, strict=True)))
+
+
+def apart(found: Statistics) -> list[Statistics]:
+    """Return the statistics of each pair alone.
+
+    Parameters
+    ----------
+    found
+        Those of several.
+    """
+    each = zip(*vars(found).values(), strict=True)
+    return [Statistics(*(values[None] for values in pair)) for pair in each]
+
+
 def refuse_other_units(
     ends: np.ndarray, coarse: Sequence[np.ndarray], days: Sequence[str], limits: Any
 ) -> None:

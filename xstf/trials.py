@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import json
 import os
 import re
@@ -23,6 +22,7 @@ from xstf.holdout import Trial
 from xstf.method import Method
 from xstf.pairing import apart, text_of
 from xstf.progress import progress
+from xstf.source import code_of
 from xstf.store import save
 
 
@@ -93,7 +93,7 @@ class Predictions:
         images += [self._bits["coarse"][p] for p in served]
         learned = (self._bits, self.gap) if learns(method) else None
         days = self.parts.times[served].astype("datetime64[s]").astype(str).tolist()
-        return tokenize(method, source_of(method), images, learned, days, self._place)[:16]
+        return tokenize(method, code_of(method), images, learned, days, self._place)[:16]
 
     @cached_property
     def _bits(self) -> dict[str, dict[int, int]]:
@@ -130,14 +130,6 @@ class Predictions:
         kept = xr.DataArray(seen, dims="time", coords={"time": ds["time"]})
         held = ds.assign(fine=ds["fine"].where(kept), fine_observed=("time", seen))
         return held, method.fit(held)
-
-
-def source_of(method: Method) -> str:
-    """Return the code that a method is written in, as far as it can be read."""
-    try:
-        return inspect.getsource(inspect.getmodule(type(method)) or type(method))
-    except (OSError, TypeError):
-        return ""
 
 
 def learns(method: Method) -> bool:

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
+from dask._task_spec import DataNode, Task, TaskRef
 from dask._task_spec import Dict as TaskDict
 from dask._task_spec import List as TaskList
-from dask._task_spec import Task, TaskRef
 
 from xstf.blocks import assemble, pick
 from xstf.gathering import Feed, TaskSource, block_task
 from xstf.grid import Tile
+from xstf.method import Statistics
 from xstf.pairing import Group, text_of
 from xstf.portion import Portion
-from xstf.statistics import announce_empty, combine, is_empty, squares
+from xstf.statistics import announce_empty, combine, is_empty, squares, together
 
 
 class LazyWhole:
@@ -29,8 +30,28 @@ class LazyWhole:
         name: str,
         tasks: dict[Any, Any],
         reading: str,
+        shared: str,
+        known: Mapping[int, Statistics] | None = None,
     ) -> None:
+        """Begin the graph of a pair group.
+
+        Parameters
+        ----------
+        feed, group, blocksize
+            What is looked at.
+        name
+            Of the tasks of this group.
+        tasks
+            Where they are put.
+        reading
+            Name under which the fine images are read.
+        shared
+            Of tasks that concern one image, whatever the group.
+        known
+            Statistics of images by date, where they have been found before.
+        """
         self._feed, self._group, self._blocksize = feed, group, blocksize
+        self._shared, self._known = shared, known or {}
         self._name, self._tasks, self._reading = name, tasks, reading
         self.shape, self.scale, self.unit = feed.grid.shape, feed.grid.scale, feed.grid.unit
         self.pairs, self.dates = len(group.pairs), len(group.targets)
@@ -64,8 +85,11 @@ class LazyWhole:
     def alone(self, pair: int) -> LazyWhole:
         """Return the scene as if this were its only pair."""
         only = Group((self._group.pairs[pair],), self._group.targets)
-        rest = self._feed, only, self._blocksize, f"{self._name}-{pair}", self._tasks, self._reading
-        return LazyWhole(*rest)
+        return self._of(only, f"{self._name}-{pair}")
+
+    def _of(self, group: Group, name: str) -> LazyWhole:
+        rest = self._tasks, self._reading, self._shared, self._known
+        return LazyWhole(self._feed, group, self._blocksize, name, *rest)
 
     def coarse(self, pair: int) -> TaskRef:
         """Return the coarse image of a pair."""
@@ -77,10 +101,19 @@ class LazyWhole:
 
     @cached_property
     def statistics(self) -> TaskRef:
-        """Statistics of the pairs."""
-        coarse = TaskList(*(self.coarse(p) for p in range(len(self._group.pairs))))
-        days = self._days(self._group.pairs)
-        return self.once(combine, self.each(squares, self.unit), coarse, days, self.valid_range)
+        """Statistics of the pairs, of each image once, however many groups it serves."""
+        return self.once(together, TaskList(*(self._statistics(d) for d in self._group.pairs)))
+
+    def _statistics(self, date: int) -> TaskRef:
+        key = (self._shared, "statistics", date)
+        if date in self._known:
+            self._tasks[key] = DataNode(key, self._known[date])
+        elif key not in self._tasks:
+            alone = self._of(Group((date,), ()), f"{self._shared}-image-{date}")
+            coarse, days = TaskList(alone.coarse(0)), self._days([date])
+            made = alone.each(squares, self.unit)
+            self._tasks[key] = Task(key, combine, made, coarse, days, self.valid_range)
+        return TaskRef(key)
 
     @cached_property
     def checked(self) -> Task:
@@ -94,7 +127,7 @@ class LazyWhole:
         return [text_of(self._feed.times[d]) for d in dates]
 
     def _image(self, date: int) -> TaskRef:
-        key = (self._name, "coarse", date)
+        key = (self._shared, "coarse", date)
         if key not in self._tasks:
             rows, columns = self._feed.grid.cells
             window = TaskSource(self._feed.coarse).window([date], Tile(0, rows, 0, columns))

@@ -1,6 +1,7 @@
 """What a run refuses: other inputs, outputs that are not its own, resumes of something else."""
 
 import shutil
+from dataclasses import dataclass
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ import xstf
 from tests.archive.faults import assert_same, result
 from xstf.archive.checking import client_of
 from xstf.archive.manifest import read_fingerprint
+from xstf.methods.add import Add
 
 
 def stop(done, *_):
@@ -93,6 +95,21 @@ def test_a_resume_with_another_version_is_refused(begun, monkeypatch):
     monkeypatch.setattr(xstf, "__version__", "9.9")
     with pytest.raises(ValueError, match="xstf version: '0.1.0' then, '9.9' now"):
         xstf.fuse_store(path, out, "starfm", window=11, resume=True)
+
+
+def test_a_resume_with_another_code_of_the_method_is_refused(stored, tmp_path):
+    def made(sign):
+        @dataclass(frozen=True)
+        class Own(Add):
+            def block(self, b):
+                return {"fused": sign * super().block(b)["fused"]}
+
+        return Own()
+
+    begin(stored, tmp_path / "o.zarr", method=made(1))
+    with pytest.raises(ValueError, match="changed since: code of the method: '.*' then, '.*' now"):
+        xstf.fuse_store(stored, tmp_path / "o.zarr", made(-1), resume=True)
+    xstf.fuse_store(stored, tmp_path / "o.zarr", made(1), resume=True)
 
 
 def test_a_resume_with_other_tiles_is_refused(begun, scene):

@@ -96,7 +96,8 @@ def test_what_save_writes_and_what_a_run_writes_read_alike(stored, tmp_path):
     ds = xstf.open_scene(stored)
     saved = result(xstf.save(ds.stf.fuse("add"), tmp_path / "s.zarr"))
     run = result(ds.stf.fuse_store(tmp_path / "r.zarr", "add"))
-    assert set(run.attrs) == {"inputs", "fingerprint", "Conventions"}
+    assert set(run.attrs) == {"Conventions", "inputs", "fingerprint"}
+    assert run.attrs["Conventions"] == saved.attrs["Conventions"]
     assert run.attrs["inputs"] == str(stored)
     xr.testing.assert_identical(run.drop_attrs(deep=False), saved.drop_attrs(deep=False))
     assert run.fused.encoding["grid_mapping"] == "spatial_ref"

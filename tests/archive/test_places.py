@@ -1,6 +1,7 @@
 """Any place a Zarr store can lie in: the same pixels, resumed alike, refused where it must be."""
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -19,6 +20,7 @@ from zarr.storage import FsspecStore, LocalStore, MemoryStore, ZipStore
 import xstf
 from tests.archive.faults import Counted, calls
 from tests.test_laws import SMALL
+from xstf.archive import schedule
 from xstf.archive.checking import check_seen
 from xstf.archive.manifest import Marks, read_fingerprint, share_done
 from xstf.places import place_of
@@ -158,7 +160,7 @@ def test_a_beginning_that_was_killed_is_not_data(stored, out, added, monkeypatch
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr("xstf.archive.running.write_fingerprint", die)
+        patch.setattr("xstf.archive.making.write_fingerprint", die)
         patch.setattr("xstf.places.place.Place.clear", lambda self: None)
         with pytest.raises(KeyboardInterrupt):
             fuse(stored, out)
@@ -176,7 +178,7 @@ def test_a_beginning_that_fails_leaves_nothing(stored, out, monkeypatch):
     def fail(*_, **__):
         raise RuntimeError("no memory left")
 
-    monkeypatch.setattr("xstf.archive.running.prepare", fail)
+    monkeypatch.setattr("xstf.archive.making.prepare", fail)
     with pytest.raises(RuntimeError, match="no memory left"):
         fuse(stored, out)
     assert not place_of(out).exists()
@@ -192,6 +194,48 @@ def test_where_nothing_can_be_renamed_nothing_is_replaced(stored, out, added):
     assert_same(out, added)
     fuse(stored, out, overwrite=True, resume=True)  # it is complete
     assert_same(out, added)
+
+
+@pytest.mark.parametrize(
+    "out", ["memory", "memory store", "fsspec store", "icechunk", "icechunk path"], indirect=True
+)
+def test_elsewhere_than_in_folders_nothing_is_extended(scene, stored, out, tmp_path, added):
+    """Neither what is not there, for it would be refused the next time, nor what is."""
+    said = f"append=True is for folders, .* and {re.escape(place_of(out).name)} is none; write a"
+    with pytest.raises(ValueError, match=said):
+        fuse(stored, out, append=True)
+    assert not place_of(out).exists()
+    fuse(stored, out)
+    grown = scene.copy(deep=True)
+    grown["coarse"][1] += 0.01
+    xstf.save(grown, tmp_path / "grown.zarr")
+    with pytest.raises(ValueError, match=f"{said} new output, or extend a copy of it in a folder"):
+        fuse(tmp_path / "grown.zarr", out, append=True)
+    with pytest.raises(ValueError, match="the coarse images of .* have changed; give another path"):
+        fuse(tmp_path / "grown.zarr", out, resume=True)
+    assert_same(out, added)
+
+
+def test_a_block_of_a_run_that_is_gone_is_not_written_at_an_address(stored, added, monkeypatch):
+    """Somebody has deleted the output, which was begun anew with other dates."""
+    out, late, do = "memory://bucket/o.zarr", [], schedule.do
+
+    def kept(job, work):
+        late.append((job, work))
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(schedule, "do", kept)
+        with pytest.raises(KeyboardInterrupt):
+            fuse(stored, out, workers=1)
+    place_of(out).clear()
+    with pytest.raises(FileNotFoundError):
+        do(*late[0])
+    day = str(added.time.values[-1])[:10]
+    fuse(stored, out, dates=[day])
+    with pytest.raises(RuntimeError, match="o.zarr has been replaced since by another run"):
+        do(*late[0])
+    assert_same(out, added.sel(time=[day]))
 
 
 def test_what_is_no_result_is_left_alone_at_an_address(stored, scene):
@@ -237,12 +281,38 @@ def test_a_scene_can_lie_anywhere(scene, stored, tmp_path, kind, added):
             session.commit("a scene")
     opened = xstf.open_scene(source)
     xr.testing.assert_equal(opened.compute(), scene)
+    asked = {"workers": 2, "memory_limit": "8GB"}
+    assert xstf.estimate(source, "add", **asked) == opened.stf.estimate("add", **asked)
     assert_same(fuse(source, tmp_path / "a.zarr"), added)
     assert_same(opened.stf.fuse_store(tmp_path / "b.zarr", "add"), added)
     with pytest.raises(ValueError, match="is not any more what lies"):
         opened.isel(time=slice(0, 3)).stf.fuse_store(tmp_path / "c.zarr", "add")
     name = result(tmp_path / "a.zarr").attrs["inputs"]
     assert str(tmp_path) in name or place_of(source).name in name or kind == "file"
+
+
+def test_an_estimate_takes_options_and_names_and_refuses_what_is_no_scene(scene, tmp_path):
+    asked = {"workers": 2, "memory_limit": "8GB"}
+    named = scene.rename(fine="tm", coarse="modis").drop_encoding()
+    named.to_zarr(tmp_path / "s.zarr", zarr_format=3, consolidated=False)
+    told = xstf.estimate(
+        f"simplecache::file://{tmp_path}/s.zarr",
+        "add",
+        fine="tm",
+        coarse="modis",
+        storage_options={"simplecache": {"cache_storage": str(tmp_path / "cache")}},
+        **asked,
+    )
+    opened = xstf.open_scene(tmp_path / "s.zarr", fine="tm", coarse="modis")
+    assert told == xstf.estimate(opened, "add", **asked)
+    with pytest.raises(ValueError, match="storage_options are for a scene that is given by its"):
+        xstf.estimate(opened, "add", storage_options={}, **asked)
+    with pytest.raises(ValueError, match="storage_options are for addresses"):
+        xstf.estimate(tmp_path / "s.zarr", "add", storage_options={}, **asked)
+    with pytest.raises(TypeError, match="not as int"):
+        xstf.estimate(3, "add", **asked)
+    with pytest.raises(FileNotFoundError, match="nothing does not exist"):
+        xstf.estimate("memory://nothing", "add", **asked)
 
 
 def test_groups_of_both_kinds_can_lie_in_a_zip_file(scene, tmp_path, added):

@@ -339,7 +339,7 @@ def test_what_was_prepared_is_not_computed_again(stored, out, scene, monkeypatch
     def refuse(*_):
         raise AssertionError("prepared again")
 
-    monkeypatch.setattr("xstf.methods.fsdaf.Fsdaf.prepare", refuse)
+    monkeypatch.setattr("xstf.archive.making.prepare", refuse)
     fuse(stored, out, "fsdaf", resume=True, **asked)
     again = (out / "xstf" / "prepared" / "fused" / "0" / "values" / "zarr.json").stat()
     assert again.st_mtime_ns == prepared.st_mtime_ns

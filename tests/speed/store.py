@@ -66,13 +66,13 @@ def empty_scene(path, dates, bands, size, chunk, scale=16):
 
 def nothing(job, block):
     """Stand in for a block."""
-    return [True] * len(block.dates)
+    return work.Done([True] * len(block.dates), None)
 
 
 def read_alone(job, block):
     """Read and fuse a block, and write nothing."""
     known = work._unpickled(job) if isinstance(job, bytes) else job
-    return [True] * len(work.predict(known, block)["fused"])
+    return work.Done([True] * len(work.predict(known, block)["fused"]), None)
 
 
 def run(path, out, do, unread=False, used=time.process_time, **options):
@@ -82,16 +82,16 @@ def run(path, out, do, unread=False, used=time.process_time, **options):
     def tell(done, total, seconds):
         told.append((total, time.perf_counter(), used()))
 
-    from xstf.archive import running
+    from xstf.archive import making, running
 
     start = time.perf_counter()
     with ExitStack() as stack:
         stack.enter_context(warnings.catch_warnings())
         warnings.simplefilter("ignore")
         stack.enter_context(mock.patch("xstf.archive.schedule.do", do))
-        given = {"identity": {"of": "nothing"}} | ({"prepare": None} if unread else {})
-        for name, value in given.items():
-            stack.enter_context(mock.patch.object(running, name, return_value=value))
+        stack.enter_context(mock.patch.object(running, "identity", return_value={"of": "nothing"}))
+        if unread:
+            stack.enter_context(mock.patch.object(making, "prepare"))
         xstf.fuse_store(path, out, Null(), progress=tell, **options)
     first, last = told[0], told[-1]
     whole = time.perf_counter() - start

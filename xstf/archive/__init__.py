@@ -29,6 +29,7 @@ def fuse_store(
     scale_factor: float | None = None,
     resume: bool = False,
     overwrite: bool = False,
+    append: bool = False,
     client: Any = None,
     workers: int | None = None,
     retries: int = 1,
@@ -72,6 +73,13 @@ def fuse_store(
         Replace the store at `out`. It stays as it is until the new one, which grows beside it, is
         complete, so there must be room for both. With `resume` too, a replacement that was stopped
         goes on. At an address, where nothing can be renamed, it is refused.
+    append
+        Extend `out` to what the scene has become, if it is there: dates that are new, or for which
+        the scene has better pairs or other images now, are computed, and those whose images are the
+        same are kept as they are. It stays as it is until the grown one, which shares with it the
+        files that stay, is complete; one that was stopped goes on with `append` again. A date that
+        has got a fine image leaves `out`, unless `dates` names it. Elsewhere than in folders, where
+        files cannot be shared, it is refused.
     client
         A `distributed.Client`. None: the one that is current, if any, else threads of this process.
     workers
@@ -105,8 +113,9 @@ def fuse_store(
     OSError
         If nothing can be written any more; what is done is kept.
     ValueError
-        For what `xstf.fuse` refuses, and for a resume of something else; the message says what
-        differs. If nothing fits into `memory_limit`; it says what the smallest block takes.
+        For what `xstf.fuse` refuses, for a resume of something else, and for an append with another
+        method, grid or parameter, or of fewer dates; the message says what differs. If nothing fits
+        into `memory_limit`; it says what the smallest block takes.
     BlocksFailed
         When all else is written, if some blocks failed.
 
@@ -115,7 +124,7 @@ def fuse_store(
     UserWarning
         If what a block is projected to take is more than the memory there is, with no limit set.
         If the chunks of the scene make blocks read much more than they need; if a result is
-        missing everywhere on some date.
+        missing everywhere on some date; if a date leaves an output that is extended.
 
     Notes
     -----
@@ -125,6 +134,11 @@ def fuse_store(
 
     Two runs of one output on one machine are kept apart in folders and repositories. At addresses
     nothing does that: do not begin two runs there at once.
+
+    `append` keeps a date if all that shows in its pixels is the same: its pairs and their images
+    (those on either side too, for ``spread``), its own, and what `Method.prepare` found for it. The
+    attribute ``history`` of `out` says what was added when. Whoever had `out` open must open it
+    anew, for dates may have moved.
 
     Examples
     --------
@@ -152,7 +166,7 @@ def fuse_store(
     check_count("dates_per_block", dates_per_block)
     check_count("retries", retries, least=0)
     source = source_of(scene, fine, coarse, storage_options)
-    place = checked_out(out, source, resume, overwrite, storage_options, commit_every)
+    place = checked_out(out, source, resume, overwrite, append, storage_options, commit_every)
     check_options(storage_options, source, place)
     client = client_of(client, workers)
     check_seen(client, (source, place))
@@ -175,6 +189,7 @@ def fuse_store(
         workers=workers,
         tag=uuid.uuid4().hex,
         memory_limit=memory_limit,
+        named=not (dates is None or isinstance(dates, slice)),
     )
-    run.fuse(place, blocksize, dates_per_block, resume, overwrite, retries, progress)
+    run.fuse(place, blocksize, dates_per_block, resume, overwrite, append, retries, progress)
     return place.given

@@ -10,6 +10,7 @@ from typing import Any
 
 import xarray as xr
 
+from xstf.archive.growing import obstacles
 from xstf.archive.manifest import differences, is_beginning, read_fingerprint
 from xstf.archive.output import discard
 from xstf.places import Place, place_of
@@ -66,6 +67,7 @@ def checked_out(
     source: Place,
     resume: bool,
     overwrite: bool,
+    append: bool,
     storage_options: Mapping[str, Any] | None = None,
     commit_every: int | None = None,
 ) -> Place:
@@ -84,7 +86,9 @@ def checked_out(
         place = place.with_commits(commit_every)
     if place.meets(source):
         raise ValueError(f"out={place.name!r} is the scene itself, or one lies in the other")
-    if place.exists() and not resume:
+    if append:
+        _refuse_append(place, overwrite)
+    if place.exists() and not (resume or append):
         if not overwrite and (read_fingerprint(place) is not None or is_beginning(place)):
             raise FileExistsError(
                 f"{place.name} exists; give another path, go on with a run that was stopped with "
@@ -94,6 +98,19 @@ def checked_out(
         if not is_beginning(place):
             _replacement(place)
     return place
+
+
+def _refuse_append(place: Place, overwrite: bool) -> None:
+    """Raise where an output cannot be extended, whatever is in it."""
+    if overwrite:
+        raise ValueError(
+            "append keeps what still holds, and overwrite replaces everything; leave one out"
+        )
+    if place.growth() is None:
+        raise ValueError(
+            f"append=True is for folders, where a grown output shares the files that stay, and "
+            f"{place.name} is none; write a new output, or extend a copy of it in a folder"
+        )
 
 
 def _anew(place: Place) -> str:
@@ -190,9 +207,11 @@ def choose(
                 f"another path, or {_anew(out)}"
             )
         changed = differences(old, fingerprint)
+        grows = out.growth() and not obstacles(old, fingerprint)
         raise ValueError(
             f"{out.name} cannot be resumed, for something has changed since: "
-            f"{'; '.join(changed)}; give another path, or {_anew(out)}"
+            f"{'; '.join(changed)}; {'extend it with append=True, ' if grows else ''}"
+            f"give another path, or {_anew(out)}"
         )
     refuse_existing(out, overwrite)
     target = _replacement(out)

@@ -31,7 +31,7 @@ class BlocksFailed(RuntimeError):
         )
 
 
-def stopped(error: OSError, name: str) -> OSError:
+def stopped(error: OSError, name: str, cure: str) -> OSError:
     """Return what ended a run, with what to do where nothing can be written any more.
 
     Parameters
@@ -40,11 +40,13 @@ def stopped(error: OSError, name: str) -> OSError:
         What was raised.
     name
         Of the output.
+    cure
+        With what a run goes on.
     """
     if error.errno not in HOPELESS:
         return error
-    cure = "what is done is kept, and when that is mended resume=True goes on"
-    return OSError(error.errno, f"{os.strerror(error.errno)}; {cure}", name)
+    told = f"what is done is kept, and when that is mended {cure} goes on"
+    return OSError(error.errno, f"{os.strerror(error.errno)}; {told}", name)
 
 
 def said(error: BaseException) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,8 +14,9 @@ from xstf.coordinates import mapping_of
 from xstf.fingerprint import fingerprints
 from xstf.method import Method
 from xstf.packing import Packing
-from xstf.pairing import text_of
+from xstf.pairing import Group, text_of
 from xstf.planning import Plan
+from xstf.source import code_of
 
 
 def identity(asked: Plan, packing: Packing, **how: Any) -> dict[str, Any]:
@@ -36,14 +37,13 @@ def identity(asked: Plan, packing: Packing, **how: Any) -> dict[str, Any]:
         If an image cannot be read; the message names it.
     """
     times, grid = asked.scene.times, asked.parts.grid
-    served = {t: g.pairs for g in asked.groups for t in g.targets}
     found = {
         "xstf version": xstf.__version__,
         "method": _name(asked.method),
+        "code of the method": code_of(asked.method),
         "parameters": asked.method.parameters,
-        "pairs": {
-            text_of(times[t]): " ".join(text_of(times[p]) for p in served[t]) for t in asked.targets
-        },
+        "pairs": _served(asked.targets, times, asked.groups),
+        "sides": _served(asked.targets, times, *asked.sides or ()),
         "layers": asked.names,
         "grid": _ground(asked) | {"shape": grid.shape, "scale": grid.scale},
         "packing": {
@@ -59,6 +59,16 @@ def _name(method: Method) -> str:
     """Return the name of a method, and where its class is from."""
     kind = type(getattr(method, "inner", method))
     return f"{method.label} ({kind.__module__}.{kind.__qualname__})"
+
+
+def _served(targets: Sequence[int], times: np.ndarray, *sides: Sequence[Group]) -> dict[str, str]:
+    """Return the pairs of each date that all of these serve, as text."""
+    served = [{t: g.pairs for g in groups for t in g.targets} for groups in sides]
+    return {
+        text_of(times[t]): " ".join(text_of(times[p]) for one in served for p in one[t])
+        for t in targets
+        if served and all(t in one for one in served)
+    }
 
 
 def _ground(asked: Plan) -> dict[str, Any]:

@@ -47,6 +47,12 @@ class Marks:
         if self._place.due(self._blocks, time.monotonic() - self._written):
             self.write()
 
+    def put(self, values: np.ndarray) -> None:
+        """Set all marks, on disk at once."""
+        self.values[...] = values
+        self._changed.update(range(-(-len(values) // DATES)))
+        self.write()
+
     def write(self) -> None:
         """Bring all marks to disk."""
         array: Any = self._place.array(DONE, "r+") if self._changed else None
@@ -126,6 +132,11 @@ def short(fingerprint: Mapping[str, Any]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
+def listed(words: Sequence[str]) -> str:
+    """Return the first few words as text, and how many more there are."""
+    return ", ".join(words[:4]) + (f" and {len(words) - 4} more" if len(words) > 4 else "")
+
+
 def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
     """Return in words what differs between two runs."""
     found = []
@@ -145,15 +156,11 @@ def _within(name: str, before: Mapping[str, Any], after: Mapping[str, Any]) -> l
     if not name.endswith("images"):
         return [f"{name} {k}: {before.get(k)!r} then, {after.get(k)!r} now" for k in keys]
     changed = [k for k in keys if k in before and k in after]
-    found = [f"the {name} of {_some(changed)} have changed"] if changed else []
+    found = [f"the {name} of {listed(changed)} have changed"] if changed else []
     for here, there, word in ((before, after, "no longer"), (after, before, "only now")):
         alone = [k for k in keys if k in here and k not in there]
-        found += [f"the {name} of {_some(alone)} serve {word}"] if alone else []
+        found += [f"the {name} of {listed(alone)} serve {word}"] if alone else []
     return found
-
-
-def _some(words: Sequence[str]) -> str:
-    return ", ".join(words[:4]) + (f" and {len(words) - 4} more" if len(words) > 4 else "")
 
 
 @contextmanager

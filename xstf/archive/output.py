@@ -97,8 +97,27 @@ def inner_side(side: int) -> int:
     return fitting[0] if fitting else min(parts, key=lambda part: abs(part - INNER[1]))
 
 
+def refuse_other(out: Place, fingerprint: str) -> None:
+    """Raise where a store has given way to another one, which lies where it lay.
+
+    Workers of a cluster may still be at a block when their client is long dead, and the places of
+    dates are others in the new store.
+
+    Parameters
+    ----------
+    out
+        The store.
+    fingerprint
+        That of the run it was made for, in short.
+    """
+    if out.attributes()["fingerprint"] != fingerprint:
+        raise RuntimeError(
+            f"{out.name} has been replaced since by another run, so nothing is written"
+        )
+
+
 def discard(place: Place) -> None:
-    """Delete what is left of an earlier replacement: a store that a run of ours has made."""
+    """Delete what is left of an earlier replacement or growth: a store that our run has made."""
     if place.exists():
         if read_fingerprint(place) is None:
             raise FileExistsError(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pickle
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -12,9 +12,10 @@ from typing import Any
 import numpy as np
 
 from xstf.archive.codec import decode, encode
-from xstf.method import Method
+from xstf.method import Method, Statistics
 from xstf.pairing import Group
 from xstf.places import Place
+from xstf.statistics import apart
 
 HOME = "xstf"  # the group of the output that holds how it was made
 PIECE = 256  # rows and columns of the chunks of a plane
@@ -28,9 +29,10 @@ class Kept:
     home: str
     tag: str
     numbers: Any
-    dated: dict[int, Any]
+    dated: Mapping[int, Any]
     planes: tuple[str, ...]
     margin: int
+    targets: tuple[int, ...]
 
     def plane(self, name: str, date: int) -> Any:
         """Return a plane, which is read where it is sliced."""
@@ -62,7 +64,14 @@ class Keeper:
 
 
 def prepare(
-    method: Method, feed: Any, groups: Sequence[Group], side: int, out: Place, run: str, **how: Any
+    method: Method,
+    feed: Any,
+    groups: Mapping[int, Group],
+    side: int,
+    out: Place,
+    run: str,
+    known: dict[int, Statistics],
+    **how: Any,
 ) -> None:
     """Compute what a method prepares for each group, one after the other, and keep it.
 
@@ -71,13 +80,15 @@ def prepare(
     method, feed
         As `xstf.engine.fuse` takes them.
     groups
-        The wanted dates by their pairs.
+        The wanted dates by their pairs, by the numbers under which they are kept.
     side
         Of tiles.
     out
         The output store.
     run
         Which of its runs this is for: the prediction, or that of one side.
+    known
+        Statistics of images by date; those that are found are added.
     **how
         For `dask.compute`.
     """
@@ -85,22 +96,39 @@ def prepare(
 
     from xstf.engine import prepare as deferred
 
-    for number, group in enumerate(groups):
-        home = _home(run, number)
-        later, margin = deferred(
-            method, feed, group, side, Keeper(out.told(), home, uuid.uuid4().hex)
-        )
-        ((numbers, dated, planes),) = dask.compute(later, **how)
+    for number, group in groups.items():
+        home = home_of(run, number)
+        keeper = Keeper(out.told(), home, uuid.uuid4().hex)
+        later, margin = deferred(method, feed, group, side, keeper, known)
+        ((numbers, dated, planes, found),) = dask.compute(later, **how)
         for _, changes in planes:
             if changes is not None:
                 out.take(changes)
-        found = {
-            "numbers": numbers,
-            "dated": dict(zip(group.targets, dated, strict=True)) if len(dated) else {},
-            "planes": sorted({name for name, _ in planes}),
-            "margin": margin,
-        }
-        _write(out, home, encode(found))
+        known |= zip(group.pairs, apart(found), strict=True)
+        by_date = dict(zip(group.targets, dated, strict=True)) if len(dated) else {}
+        names = tuple(sorted({name for name, _ in planes}))
+        keep(Kept(out, home, "", numbers, by_date, names, margin, group.targets))
+
+
+def keep(found: Kept) -> None:
+    """Write what was prepared for a pair group, but for the planes, which are there.
+
+    Parameters
+    ----------
+    found
+        All of it, with the output where it is kept.
+    """
+    said = {name: getattr(found, name) for name in ("numbers", "dated", "margin")}
+    said |= {name: list(getattr(found, name)) for name in ("planes", "targets")}
+    data = encode(said)
+    array = found.out.create_array(
+        f"{found.home}/values",
+        shape=(len(data),),
+        dtype="uint8",
+        chunks=(len(data),),
+        overwrite=True,
+    )
+    array[:] = np.frombuffer(data, np.uint8)
 
 
 def load(out: Place, tag: str, run: str, number: int, known: Sequence[str]) -> Kept:
@@ -115,11 +143,11 @@ def load(out: Place, tag: str, run: str, number: int, known: Sequence[str]) -> K
     known
         Packages whose classes may be in it.
     """
-    home = _home(run, number)
+    home = home_of(run, number)
     data = np.asarray(out.array(f"{home}/values")[:])
     found = decode(data.tobytes(), known)
     rest = found["numbers"], found["dated"], tuple(found["planes"]), found["margin"]
-    return Kept(out, home, tag, *rest)
+    return Kept(out, home, tag, *rest, tuple(found["targets"]))
 
 
 def packages(method: Method) -> tuple[str, ...]:
@@ -135,15 +163,15 @@ def pickled(job: Any) -> bytes:
     return cloudpickle.dumps(job, protocol=pickle.HIGHEST_PROTOCOL)
 
 
-def _home(run: str, number: int) -> str:
+def home_of(run: str, number: int) -> str:
+    """Return where in an output lies what was prepared for a pair group.
+
+    Parameters
+    ----------
+    run, number
+        As in `load`.
+    """
     return f"{HOME}/prepared/{run}/{number}"
-
-
-def _write(out: Place, home: str, data: bytes) -> None:
-    array = out.create_array(
-        f"{home}/values", shape=(len(data),), dtype="uint8", chunks=(len(data),), overwrite=True
-    )
-    array[:] = np.frombuffer(data, np.uint8)
 
 
 @lru_cache(2048)

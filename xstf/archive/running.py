@@ -14,9 +14,10 @@ from xstf.api import feed_of, tile_side
 from xstf.archive import output
 from xstf.archive.checking import choose
 from xstf.archive.failures import BlocksFailed, said, stopped
+from xstf.archive.growing import find_base, restore
 from xstf.archive.identity import identity
-from xstf.archive.manifest import Marks, alone, short, write_fingerprint
-from xstf.archive.prepared import prepare
+from xstf.archive.making import Maker
+from xstf.archive.manifest import Marks, alone, read_fingerprint, short
 from xstf.archive.schedule import Backend, Cluster, Threads
 from xstf.archive.schedule import run as run_blocks
 from xstf.archive.stored import Names, stored_images
@@ -47,6 +48,7 @@ class Run:
     workers: int | None
     tag: str  # tells this run from others
     memory_limit: Any = None  # of a worker
+    named: bool = False  # whether the dates were named one by one
 
     def fuse(
         self,
@@ -55,33 +57,42 @@ class Run:
         most: Any,
         resume: bool,
         overwrite: bool,
+        append: bool,
         retries: int,
         progress: Any,
     ) -> None:
         """Make or take up the output, compute what is not done, and give it its name."""
         feed, layers = feed_of(self.asked.parts), output.layers_of(self.asked)
         side = tile_side(blocksize, feed)
-        known = Asked.of(self.asked, feed, self.packing.scale_factor is not None)
         room = room_of(self.memory_limit, self.client, self.workers)
         if overwrite:
             refuse_other_content(out, layers)
         with alone(out):
+            if resume or append:
+                restore(out)
             fingerprint = identity(self.asked, self.packing, **self._how)
-            target, going_on = choose(out, resume, overwrite, fingerprint)
-            if going_on:
+            base = find_base(out, fingerprint, self._leaving) if append else None
+            target, going_on = base or choose(out, resume, overwrite, fingerprint)
+            if base or going_on:
                 side = _same_side(output.side_of(target), side if blocksize else None, feed)
-                side, most = cut_to_fit(known, room, side, True, most)
+            known = Asked.of(self.asked, feed, self.packing.scale_factor is not None)
+            fixed = bool(base or going_on or blocksize)
+            side, most = cut_to_fit(known, room, side, fixed, most)
+            if going_on:
                 target.sweep()
             else:
-                side, most = cut_to_fit(known, room, side, blocksize is not None, most)
-                self._begin(target, layers, feed, side, fingerprint)
-            job = self._job(target, layers)
+                maker = self._maker(feed, layers, side, fingerprint)
+                target = maker.grow(out, target) if base else maker.begin(target)
+            job = self._job(target, layers, fingerprint)
             self._warn_of_chunks(job, feed, side)
             marks = Marks(target)
             works = list_works(self.asked, feed, side, most, marks.done)
-            self._blocks(job, target, works, marks, retries, progress, target is not out)
+            again = _again(append, overwrite and target is not out)
+            self._blocks(job, target, works, marks, retries, progress, again)
             if target is not out:
                 target.become(out)
+            if append or overwrite:
+                _discard_growth(out)
         warn_missing(marks.full, layers["time"].values, "fused")
 
     @property
@@ -91,18 +102,28 @@ class Run:
             return {"scheduler": self.client}
         return {"scheduler": "threads"} | ({"num_workers": self.workers} if self.workers else {})
 
-    def _begin(
-        self, target: Place, layers: xr.Dataset, feed: Feed, side: int, fingerprint: dict[str, Any]
-    ) -> None:
-        """Write an output without pixels, and what the method finds of the whole scene."""
-        asked = self.asked
-        rows, columns = (len(lengths) for lengths in feed.grid.cut(side))
-        attrs = {"inputs": self.source.address, "fingerprint": short(fingerprint)}
-        with target.growing() as new:
-            output.create(new, layers, (side, rows, columns), self.packing, attrs)
-            for name, groups in self._groups.items():
-                prepare(asked.method, feed, groups, side, new, name, **self._how)
-            write_fingerprint(new, fingerprint)  # last: with it there is something to resume
+    @property
+    def _leaving(self) -> set[str]:
+        """Dates that are no longer predicted as there is a fine image now, and nobody named any."""
+        scene = self.asked.scene
+        seen = scene.times[scene.observed("fine")] if not self.named else ()
+        return {text_of(t) for t in seen}
+
+    def _maker(
+        self, feed: Feed, layers: xr.Dataset, side: int, fingerprint: dict[str, Any]
+    ) -> Maker:
+        return Maker(
+            self.asked.method,
+            feed,
+            self._groups,
+            layers,
+            side,
+            self.packing,
+            self.source.address,
+            fingerprint,
+            self.tag,
+            self._how,
+        )
 
     @property
     def _groups(self) -> dict[str, tuple[Group, ...]]:
@@ -112,7 +133,7 @@ class Run:
             found |= {"before": asked.sides[0], "after": asked.sides[1]}
         return {name: tuple(groups) for name, groups in found.items()}
 
-    def _job(self, target: Place, layers: xr.Dataset) -> Job:
+    def _job(self, target: Place, layers: xr.Dataset, fingerprint: dict[str, Any]) -> Job:
         asked, grid = self.asked, self.asked.parts.grid
         cell = grid.scale if asked.scene.grid.scale == 1 else 1
         names = Names.of(self.source, *self.kinds)
@@ -129,6 +150,7 @@ class Run:
             output.packings(layers, self.packing),
             tuple(asked.targets),
             self._groups,
+            short(fingerprint),
         )
 
     def _blocks(
@@ -139,7 +161,7 @@ class Run:
         marks: Marks,
         retries: int,
         progress: Any,
-        new: bool,
+        again: str,
     ) -> None:
         """Run the blocks, mark those that are on disk, and raise at the end if some failed."""
         failures: list[tuple[str, BaseException]] = []
@@ -168,10 +190,9 @@ class Run:
                 finally:
                     marks.write()
             except OSError as error:
-                raise stopped(error, out.name) from error
+                raise stopped(error, out.name, again) from error
         if failures:
-            how = "resume=True, overwrite=True" if new else "resume=True"
-            raise BlocksFailed(failures, count + len(failures), how)
+            raise BlocksFailed(failures, count + len(failures), again)
 
     def _backend(self, job: Job) -> Backend:
         return Threads(job, self.workers) if self.client is None else Cluster(job, self.client)
@@ -234,7 +255,21 @@ def _same_side(side: int, asked: int | None, feed: Feed) -> int:
     """Return the side of the tiles that are on disk; raise where another one is asked for."""
     if asked is not None and feed.grid.cut(asked) != feed.grid.cut(side):
         raise ValueError(
-            f"blocksize={asked}, but the output that is resumed has tiles of {side} fine pixels; "
+            f"blocksize={asked}, but the output that is there has tiles of {side} fine pixels; "
             "leave blocksize out"
         )
     return side
+
+
+def _again(append: bool, replaces: bool) -> str:
+    """Return with what a run that was stopped goes on."""
+    if append:
+        return "append=True"
+    return "resume=True, overwrite=True" if replaces else "resume=True"
+
+
+def _discard_growth(out: Place) -> None:
+    """Delete what has grown beside an output that was stopped, now that another one is complete."""
+    growth = out.growth()
+    if growth is not None and read_fingerprint(growth) is not None:
+        growth.clear()

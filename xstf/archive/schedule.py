@@ -16,7 +16,10 @@ from xstf.archive.work import Done, Job, Work, do
 LASTING = (ValueError, TypeError)  # what the data or the method say stays so
 AHEAD = 2  # tasks under way for each thread
 LOOK = 2.0  # seconds between two looks at how many threads a cluster has
-GONE = "the cluster is gone, or has cancelled the blocks; what is done is kept: resume=True goes on"
+GONE = (
+    "the cluster is gone, or has cancelled the blocks; what is done is kept: resume=True goes on, "
+    "or append=True where an output was being extended"
+)
 
 
 class Backend(Protocol):

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from xstf.api import half_apart
+from xstf.archive.output import refuse_other
 from xstf.archive.prepared import load, packages
 from xstf.archive.stored import Stored
 from xstf.blocks import FILLED, of_predicted, run_block
@@ -39,6 +40,7 @@ class Job:
     packings: dict[str, Packing]  # of each layer that is written
     targets: tuple[int, ...]  # positions in the scene of the dates that are written
     groups: dict[str, tuple[Group, ...]]  # of the prediction, and of either side for ``spread``
+    made: str  # the output's fingerprint
 
     @property
     def sources(self) -> Sources:
@@ -126,6 +128,7 @@ def write(job: Job, work: Work, made: dict[str, np.ndarray]) -> Any:
 
 def _write(job: Job, work: Work, made: dict[str, np.ndarray]) -> Any:
     tile, out = work.tile, job.out.fresh()
+    refuse_other(out, job.made)
     where = slice(None), slice(tile.y0, tile.y1), slice(tile.x0, tile.x1)
     for name, values in made.items():
         packed = job.packings[name].pack(values, name)

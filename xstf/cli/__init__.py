@@ -21,7 +21,8 @@ EXAMPLES = (
 )
 FAILURES = (ValueError, TypeError, OSError, ImportError, BlocksFailed)
 _FLAGS = {  # what the library's messages call it: how to say it here
-    r"\b(overwrite|quality|resume)=True": r"--\1",
+    r"\b(append|overwrite|quality|resume)=True": r"--\1",
+    r"^append keeps (.*), and overwrite replaces": r"--append keeps \1, and --overwrite replaces",
     r"--resume, --overwrite": "--resume --overwrite",
     r"\bblocksize=(?=\d)": "--blocksize ",
     r"\bmemory_limit=": "--memory ",

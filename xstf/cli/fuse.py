@@ -63,6 +63,9 @@ EXAMPLES = (
 )
 @click.option("--overwrite", is_flag=True, help="Replace what was written before.")
 @click.option("--resume", is_flag=True, help="Go on with a run that was stopped (Zarr to Zarr).")
+@click.option(
+    "--append", is_flag=True, help="Extend OUT to what the scene has become (Zarr to Zarr)."
+)
 @click.option("--workers", type=click.IntRange(1), help="Threads; default: all cores.")
 @click.option(
     "--memory",
@@ -75,7 +78,8 @@ def command(**given: Any) -> None:
 
     A date that is named with --dates is predicted without its own fine image, if it has one.
     Either SCENE.zarr (as xstf.save writes it) or --fine and --coarse are needed; put patterns in
-    quotes. From Zarr to Zarr a run that was stopped goes on with --resume.
+    quotes. From Zarr to Zarr a run that was stopped goes on with --resume, and --append computes
+    the dates that are new, or have better pairs or other images now.
     """
     scenes.check_inputs(given)
     _check_outputs(given)
@@ -119,31 +123,44 @@ def _check_outputs(given: dict[str, Any]) -> None:
     _refuse_inputs(out.resolve(), given)
     if given["memory"] and not _from_store(given):
         raise click.UsageError("--memory is for runs from SCENE.zarr to an --out with .zarr")
-    if given["resume"] and not _from_store(given):
+    goes_on = [flag for flag in ("resume", "append") if given[flag]]
+    if goes_on and not _from_store(given):
         raise click.UsageError(
-            "--resume goes on from SCENE.zarr to an --out with .zarr, and without --valid-range, "
-            "--classes and --min-seen, which belong into the scene"
+            f"--{goes_on[0]} goes on from SCENE.zarr to an --out with .zarr, and without "
+            "--valid-range, --classes and --min-seen, which belong into the scene"
         )
-    there = place_of(given["out"]).exists()
-    if store and there and not (given["overwrite"] or given["resume"]):
-        raise FileExistsError(
-            f"{given['out']} exists; give another --out, go on with a run that was stopped with "
-            "--resume, or replace it with --overwrite"
-        )
-    if not store and there and not out.is_dir():
+    if store and not (given["overwrite"] or goes_on):
+        _refuse_existing(given["out"])
+    if not store and out.exists() and not out.is_dir():
         raise FileExistsError(f"{out} is a file; --out is a folder or a .zarr")
     if given["png"]:
-        from xstf.plot import check_installed
+        _check_png(Path(given["png"]), given["overwrite"])
 
-        check_installed()
-        if Path(given["png"]).suffix.lower() not in (".png", ".jpg", ".pdf", ".svg"):
-            raise click.UsageError(f"--png {given['png']} must end in .png (or .jpg, .pdf, .svg)")
-        if not Path(given["png"]).absolute().parent.is_dir():
-            raise FileNotFoundError(f"there is no folder for --png {given['png']}")
-        if Path(given["png"]).exists() and not given["overwrite"]:
-            raise FileExistsError(
-                f"{given['png']} exists; give another --png, or replace it with --overwrite"
-            )
+
+def _refuse_existing(out: str) -> None:
+    """Raise where a store lies already, and say what can be done with it there."""
+    place = place_of(out)
+    if not place.exists():
+        return
+    extend = "extend it to what the scene has become with --append, " if place.growth() else ""
+    anew = "replace it with --overwrite" if place.replacement() else "delete it yourself"
+    raise FileExistsError(
+        f"{out} exists; give another --out, go on with a run that was stopped with --resume, "
+        f"{extend}or {anew}"
+    )
+
+
+def _check_png(png: Path, overwrite: bool) -> None:
+    """Refuse pictures that could not be written."""
+    from xstf.plot import check_installed
+
+    check_installed()
+    if png.suffix.lower() not in (".png", ".jpg", ".pdf", ".svg"):
+        raise click.UsageError(f"--png {png} must end in .png (or .jpg, .pdf, .svg)")
+    if not png.absolute().parent.is_dir():
+        raise FileNotFoundError(f"there is no folder for --png {png}")
+    if png.exists() and not overwrite:
+        raise FileExistsError(f"{png} exists; give another --png, or replace it with --overwrite")
 
 
 def is_store(out: str) -> bool:
@@ -180,13 +197,15 @@ def _write_store(given: dict[str, Any]) -> Any:
             scale_factor=given["out_scale_factor"],
             resume=given["resume"],
             overwrite=given["overwrite"],
+            append=given["append"],
             workers=given["workers"],
             memory_limit=given["memory"],
             **_asked(given),
         )
     except KeyboardInterrupt:
         if place_of(given["out"]).exists():
-            click.echo("What is done is kept; --resume goes on.", err=True)
+            flag = "append" if given["append"] else "resume"
+            click.echo(f"What is done is kept; --{flag} goes on.", err=True)
         raise
     return inputs.open_zarr(given["out"])["fused"]
 

@@ -42,17 +42,19 @@ def command(path: str, fine_name: str, coarse_name: str, dates: Any, **given: An
         return
     ds = inputs.open_zarr(path)
     if "fused" in ds:
-        from xstf.archive.manifest import share_done
-
-        _result(path, ds["fused"], share_done(path))
+        _result(path, ds)
     elif fine_name in ds and coarse_name not in ds:
         _images(path, ds[fine_name])
     else:
         _scene(path, fine_name, coarse_name)
 
 
-def _result(path: str, fused: Any, done: Any) -> None:
+def _result(path: str, ds: Any) -> None:
     """Say what made a result, from which pairs, and how much of it is done where that is known."""
+    from xstf.archive.manifest import share_done
+    from xstf.places import place_of
+
+    fused, done = ds["fused"], share_done(path)
     attrs = fused.attrs
     made = f", xstf {attrs['xstf_version']}" if "xstf_version" in attrs else ""
     click.echo(f"{path}: fused by {attrs.get('method', 'an unknown method')}{made}")
@@ -63,6 +65,12 @@ def _result(path: str, fused: Any, done: Any) -> None:
     pairs = fused.coords["pair_dates"].values if "pair_dates" in fused.coords else None
     if done is not None:
         _row("done", "all" if done.min() == 1 else f"{_percent(done.mean())}; --resume goes on")
+        growth = place_of(path).growth()
+        beside = None if growth is None else share_done(growth)
+        if beside is not None:
+            _row("growing", f"{_percent(beside.mean())} of what it becomes; --append goes on")
+    for line in str(ds.attrs.get("history", "")).splitlines():
+        _row("history", line)
     _row("dates", _span(fused["time"].values))
     for i, date in enumerate(fused["time"].values):
         served = "" if pairs is None else f"  from {pairs[i]}"

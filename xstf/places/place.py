@@ -6,7 +6,7 @@ import errno
 import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -75,6 +75,10 @@ class Place:
             self.store("a"), name=self._in(path), storage_options=self._options, **given
         )
 
+    def attributes(self) -> Mapping[str, Any]:
+        """Return the attributes of an output, as they are now."""
+        return dict(self.group().attrs)
+
     def dataset(self, group: str | None = None, **given: Any) -> Any:
         """Open a group in here lazily with xarray."""
         import xarray as xr
@@ -121,6 +125,18 @@ class Place:
 
     def become(self, other: Place) -> None:
         """Take the place of another, which is gone then; in one step."""
+        raise NotImplementedError
+
+    def growth(self) -> Place | None:
+        """Return where what this grows into lies; None where the two cannot share what stays."""
+        return None
+
+    def beside(self) -> AbstractContextManager[Place]:
+        """Give a place to make a store in that can `become` another, else it is gone at the end."""
+        raise NotImplementedError
+
+    def share(self, key: str, other: Place, at: str) -> bool:
+        """Let what lies at a key lie in another place too; say whether there is anything."""
         raise NotImplementedError
 
     @contextmanager
