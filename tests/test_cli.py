@@ -881,7 +881,7 @@ def test_addresses_and_zip_files_are_scenes_and_outputs(scene, tmp_path):
     from fsspec.implementations.memory import MemoryFileSystem
 
     packed = shutil.make_archive(str(tmp_path / "packed"), "zip", tmp_path, "scene.zarr")
-    assert run("info", packed).output.splitlines()[1:] == run("info", scene).output.splitlines()[1:]
+    assert run("info", packed).output == run("info", scene).output.replace(str(scene), packed)
     try:
         out, given = "memory://bucket/fused", ("fuse", packed, "-m", "add", "-o")
         assert run(*given, out).output.startswith(f"wrote {out}: 2 dates")
