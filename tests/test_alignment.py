@@ -339,6 +339,21 @@ def test_fewer_dimensions_and_other_names():
     np.testing.assert_allclose(ds.coarse, want.coarse, rtol=0, atol=1e-4)
 
 
+def test_bands_of_two_sensors_and_images_of_other_tools():
+    source = around(FINE, "EPSG:4326", 0.005)
+    fine = images(FINE, bands=("SR_B3", "SR_B4"))
+    coarse = images(source, plane(source, FINE), bands=("sur_refl_b01", "sur_refl_b02"))
+    coarse[:, 1] = 0.75  # which is nir
+    chosen = {"bands": ["red"], "sensors": ("landsat8", "modis")}
+    ds = xstf.align(fine, coarse, **chosen)
+    want = xstf.align(images(FINE), images(source, plane(source, FINE)))
+    assert ds.band.values.tolist() == ["red"]
+    np.testing.assert_array_equal(ds.coarse, want.coarse)
+    cube = coarse.rename(y="lat", x="lon").drop_vars("spatial_ref").to_dataset("band")
+    taken = xstf.to_images(cube.isel(lat=slice(None, None, -1)), crs="EPSG:4326")
+    np.testing.assert_allclose(xstf.align(fine, taken, **chosen).coarse, want.coarse, atol=1e-6)
+
+
 def test_a_geotransform_serves_where_coordinates_lack():
     source = around(FINE, "EPSG:4326", 0.005)
     coarse = images(source, plane(source, FINE))
@@ -354,7 +369,9 @@ def test_a_geotransform_serves_where_coordinates_lack():
         ({"coarse": lambda c: c.drop_vars("spatial_ref")}, r"xstf.georeference\(coarse"),
         ({"fine": lambda f: f.drop_vars("spatial_ref")}, r"xstf.georeference\(fine"),
         ({"fine": lambda f: [f, f]}, r"UTM zones.*b.rio.reproject_match\(a\)"),
-        ({"coarse": lambda c: c.to_dataset(name="a")}, "take the variable of a Dataset"),
+        ({"coarse": lambda c: c.to_dataset(name="a")}, r"of bands: xstf.to_images\(coarse\)"),
+        ({"bands": ["red"]}, "give both, the names of the bands and of the two sensors"),
+        ({"bands": ["nir"], "sensors": ("landsat8", "modis")}, "B5, which is not among.*red"),
         ({"resampling": "lanczos"}, "none of nearest, bilinear, cubic, average"),
         ({"scale": 0}, "not a whole number of fine pixels"),
         ({"scale": 120}, "no whole cell of 120.*smaller scale="),

@@ -65,6 +65,7 @@ RANK = {
     "xstf.suspects": 9,
     "xstf.scoring": 9,
     "xstf.shifting": 9,
+    "xstf.located": 4,
     "xstf.alignment": 10,
     "xstf.holdout": 9,
     "xstf.trials": 10,

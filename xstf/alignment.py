@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import xarray as xr
 
-from xstf.coordinates import mapping_of, same_crs, with_axes
-from xstf.projection import Lattice, covered, lattice_of, side_of_cell
-from xstf.scenes import ASK, as_images, class_map, scene, whole_scale
+from xstf.located import Located, locate_both, mapped
+from xstf.projection import Lattice, covered, side_of_cell
+from xstf.scenes import ASK, class_map, scene, whole_scale
 from xstf.shifting import estimate_shift, mend_shift, numbers_of
 from xstf.warping import RESAMPLINGS, on_cells, whole_pixels
 
@@ -28,6 +29,8 @@ def align(
     coarse_anchor: str | None = None,
     valid_range: tuple[float, float] | None = ASK,
     classes: xr.DataArray | np.ndarray | None = None,
+    bands: Sequence[str] | None = None,
+    sensors: tuple[str, str] | None = None,
 ) -> xr.Dataset:
     """Build a scene from fine and coarse images whose grids do not meet, lazily.
 
@@ -56,7 +59,7 @@ def align(
     fine_anchor, coarse_anchor
         What coordinates name of a pixel: ``"center"``, ``"upper-left"`` or ``"lower-left"``. None:
         what the GeoTransform says, where there is one, else the centre.
-    valid_range, classes
+    valid_range, classes, bands, sensors
         As in `xstf.scene`; the class map lies on the fine grid as given.
 
     Returns
@@ -94,14 +97,9 @@ def align(
         raise ValueError(f"resampling={resampling!r} is none of {', '.join(RESAMPLINGS)}")
     if isinstance(shift, str) and shift != "auto":
         raise ValueError(f'shift={shift!r} is no shift; give "auto", or rows and columns')
-    images = _with_axes(_Images.of(fine, "fine"), _Images.of(coarse, "coarse"))
-    target, source = (
-        lattice_of(i.array, i.mapping, anchor, name)
-        for i, anchor, name in zip(
-            images, (fine_anchor, coarse_anchor), ("fine", "coarse"), strict=True
-        )
-    )
-    pair = _Pair(*images, target, source, _scale(source, target, scale), resampling)
+    images = locate_both(fine, coarse, (fine_anchor, coarse_anchor), bands, sensors)
+    target = images[0].lattice
+    pair = _Pair(*images, _scale(images[1].lattice, target, scale), resampling)
     options: dict[str, Any] = {"valid_range": valid_range}
     if classes is not None:
         on_fine = class_map(classes, images[0].array.assign_coords(target.centres))
@@ -109,72 +107,57 @@ def align(
     if shift is None:
         return _aligned(pair, (0.0, 0.0), options)
     if isinstance(shift, str):
-        shift = _agreed(estimate_shift(_aligned(pair, (0.0, 0.0), options)), pair.scale)
+        shift = agreed(estimate_shift(_aligned(pair, (0.0, 0.0), options)), pair.scale)
     return _aligned(pair, numbers_of(shift), options)
 
 
-@dataclass(frozen=True)
-class _Images:
-    """Images (time, band, y, x) and the attributes of their grid mapping."""
+def agreed(found: xr.Dataset, scale: int) -> xr.Dataset:
+    """Return a shift that the pairs show and agree on; raise where they do not.
 
-    array: xr.DataArray
-    mapping: dict[str, Any] | None
-
-    @classmethod
-    def of(cls, given: Any, name: str) -> _Images:
-        if not isinstance(given, xr.DataArray):
-            raise TypeError(
-                f"{name} is a {type(given).__name__}, not a DataArray on one grid; take the "
-                "variable of a Dataset by its name, and bring images on several grids (UTM zones) "
-                "to one first: xarray.concat([a, b.rio.reproject_match(a)], 'time')"
-            )
-        mapping = mapping_of(given) or mapping_of(given, "spatial_ref_coarse")
-        for dim in ("band", "time"):
-            if dim not in given.dims and (dim == "band" or dim in given.coords):
-                given = given.expand_dims(dim)
-        flat = [str(n) for n, c in given.coords.items() if c.ndim == 2]
-        array = as_images(given, name)
-        if flat and not {"y", "x"} <= set(array.coords):
+    Parameters
+    ----------
+    found
+        What `xstf.estimate_shift` returned.
+    scale
+        Side of a cell in fine pixels.
+    """
+    alike = found["after"].mean().item()
+    if alike < _ALIKE:
+        raise ValueError(
+            f"the pairs hardly look alike wherever they are laid (correlation {alike:.2f}, less "
+            f"than {_ALIKE}), so a shift cannot be told from chance and none is mended; state "
+            "shift=(rows, columns), or none"
+        )
+    for dim in ("dy", "dx"):
+        each = found[f"{dim}_of_date"].values
+        if not (np.abs(each - found[dim].item()) <= max(1, scale / 2)).mean() > 0.5:
+            said = ", ".join(f"{value:.1f}" for value in each[:6])
             raise ValueError(
-                f"{name} lies on a swath ({', '.join(flat)} along two dimensions), and images lie "
-                "on a regular grid; resample it first, with pyresample or satpy's resample()"
+                f"the pairs do not agree on a shift ({dim} {said}; all together "
+                f"{found[dim].item():.1f}), so none is mended; look at xstf.estimate_shift(scene), "
+                "and state shift=(rows, columns), or none"
             )
-        return cls(array, mapping)
+    return found
 
 
 @dataclass(frozen=True)
 class _Pair:
-    """Fine and coarse images, their grids, and how one comes to the other."""
+    """Fine and coarse images, and how one comes to the other."""
 
-    fine: _Images
-    coarse: _Images
-    target: Lattice
-    source: Lattice
+    fine: Located
+    coarse: Located
     scale: int
     how: str | None
 
+    @property
+    def target(self) -> Lattice:
+        """Where the fine images lie."""
+        return self.fine.lattice
 
-def _with_axes(fine: _Images, coarse: _Images) -> tuple[_Images, _Images]:
-    """Return the images with coordinates: their own, by their GeoTransform, or pixels counted."""
-    if (fine.mapping is None) != (coarse.mapping is None):
-        same_crs(fine.mapping, coarse.mapping)  # raises
-    found = []
-    for images, name in ((fine, "fine"), (coarse, "coarse")):
-        array, said = images.array, str((images.mapping or {}).get("GeoTransform", "")).split()
-        if said and not {"y", "x"} <= set(array.coords):
-            x0, dx, _, y0, _, dy = map(float, said)
-            array = array.assign_coords(
-                Lattice(y0, dy, x0, dx, (array.sizes["y"], array.sizes["x"])).centres
-            )
-        elif images.mapping and not {"y", "x"} <= set(array.coords):
-            raise ValueError(
-                f"{name} has a CRS but no coordinates along y and x, so where it lies is not "
-                "known; give the pixel centres: .assign_coords(y=..., x=...)"
-            )
-        found.append(replace(images, array=array))
-    fine, coarse = found
-    fine = replace(fine, array=with_axes(fine.array, coarse.array))
-    return fine, replace(coarse, array=with_axes(coarse.array, fine.array))
+    @property
+    def source(self) -> Lattice:
+        """Where the coarse images lie."""
+        return self.coarse.lattice
 
 
 def _scale(source: Lattice, target: Lattice, scale: Any) -> int:
@@ -203,27 +186,6 @@ def _apart(source: Lattice, target: Lattice) -> str:
     )
 
 
-def _agreed(found: xr.Dataset, scale: int) -> xr.Dataset:
-    """Return a shift that the pairs show and agree on; raise where they do not."""
-    alike = found["after"].mean().item()
-    if alike < _ALIKE:
-        raise ValueError(
-            f"the pairs hardly look alike wherever they are laid (correlation {alike:.2f}, less "
-            f"than {_ALIKE}), so a shift cannot be told from chance and none is mended; state "
-            "shift=(rows, columns), or none"
-        )
-    for dim in ("dy", "dx"):
-        each = found[f"{dim}_of_date"].values
-        if not (np.abs(each - found[dim].item()) <= max(1, scale / 2)).mean() > 0.5:
-            said = ", ".join(f"{value:.1f}" for value in each[:6])
-            raise ValueError(
-                f"the pairs do not agree on a shift ({dim} {said}; all together "
-                f"{found[dim].item():.1f}), so none is mended; look at xstf.estimate_shift(scene), "
-                "and state shift=(rows, columns), or none"
-            )
-    return found
-
-
 def _aligned(pair: _Pair, shift: tuple[float, float], options: dict[str, Any]) -> xr.Dataset:
     """Return the scene, its coarse images moved by so many fine pixels."""
     shift = shift if max(map(abs, shift)) >= 0.5 else (0.0, 0.0)
@@ -250,7 +212,7 @@ def _aligned(pair: _Pair, shift: tuple[float, float], options: dict[str, Any]) -
     if "classes" in options:
         options = options | {"classes": options["classes"].isel(pixels)}
     mapping = pair.fine.mapping
-    ds = scene(_mapped(fine, mapping), _mapped(coarse, mapping), scale=pair.scale, **options)
+    ds = scene(mapped(fine, mapping), mapped(coarse, mapping), scale=pair.scale, **options)
     if any(shift):
         ds["coarse"].attrs["shift"] = list(shift)
     return ds
@@ -269,13 +231,3 @@ def _centred(pair: _Pair) -> dict[str, np.ndarray]:
         dim: own[dim] if np.abs(own[dim] - centres[dim]).max() < 0.01 * steps[dim] else centres[dim]
         for dim in centres
     }
-
-
-def _mapped(array: xr.DataArray, mapping: dict[str, Any] | None) -> xr.DataArray:
-    """Return the images with the grid mapping of the fine ones, if they have one."""
-    array = array.drop_vars(("spatial_ref", "spatial_ref_coarse"), errors="ignore")
-    if mapping is None:
-        return array
-    array = array.assign_coords(spatial_ref=xr.DataArray(np.int64(0), attrs=mapping))
-    array.encoding["grid_mapping"] = "spatial_ref"
-    return array

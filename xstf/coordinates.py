@@ -88,8 +88,8 @@ def same_crs(fine: dict[str, Any] | None, coarse: dict[str, Any] | None) -> None
     left, right = CRS.from_wkt(ours), CRS.from_wkt(theirs)
     if not left.equals(right, ignore_axis_order=True):
         raise ValueError(
-            f"the CRS differ: fine {_short(left)}, coarse {_short(right)}; bring the coarse images "
-            f"to the fine CRS: {ALIGN}"
+            f"the CRS differ: fine {name_of(left)}, coarse {name_of(right)}; bring the coarse "
+            f"images to the fine CRS: {ALIGN}"
         )
 
 
@@ -278,6 +278,15 @@ def _wkt(mapping: dict[str, Any]) -> str:
     return str(mapping.get("crs_wkt") or mapping["spatial_ref"])
 
 
-def _short(crs: Any) -> str:
+def name_of(crs: Any) -> str:
+    """Return a CRS, anything that pyproj.CRS takes, in a word."""
+    from pyproj import CRS
+
+    crs = CRS.from_user_input(crs)
     code = crs.to_authority()
-    return ":".join(code) if code else str(crs.name)
+    if code:
+        return ":".join(code)
+    made = crs.coordinate_operation  # which tells more than the name of one that has none
+    return str(
+        made.method_name if made and crs.name.lower() in ("unknown", "unnamed") else crs.name
+    )

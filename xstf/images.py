@@ -84,7 +84,7 @@ def read_images(
 
     if chunks is not None and (isinstance(chunks, bool) or chunks != int(chunks) or chunks < 1):
         raise ValueError(f"chunks={chunks!r} is no number of pixels; give such as chunks=512")
-    paths = _listed(files)
+    paths = listed(files)
     times = _times(paths, dates)
     order = np.argsort(times, kind="stable")
     images = [_header(paths[i], scale_factor, offset, nodata) for i in order]
@@ -216,7 +216,7 @@ def _header(
         ) from error
 
 
-def _listed(files: Any) -> list[str]:
+def listed(files: Any) -> list[str]:
     """Return the paths that a pattern, a path or a list of paths stands for."""
     if not isinstance(files, str | os.PathLike):
         paths = [os.fspath(f) for f in files]

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from xstf.coordinates import CLOSE, step_of
+from xstf.coordinates import CLOSE, name_of, step_of
 
 ANCHORS = ("center", "upper-left", "lower-left")
 _LINES = 1000  # of a grid that are looked at to find what another covers
@@ -56,18 +56,8 @@ class Lattice:
 
     def __str__(self) -> str:
         y, x = self.y0 + self.shape[0] * self.dy, self.x0 + self.shape[1] * self.dx
-        return f"x {self.x0:g} to {x:g}, y {self.y0:g} to {y:g} ({name_of(self.crs)})"
-
-
-def name_of(crs: str | None) -> str:
-    """Return a CRS in a word."""
-    if crs is None:
-        return "no CRS"
-    from pyproj import CRS
-
-    found = CRS.from_wkt(crs)
-    code = found.to_authority()
-    return ":".join(code) if code else found.name
+        crs = name_of(self.crs) if self.crs else "no CRS"
+        return f"x {self.x0:g} to {x:g}, y {self.y0:g} to {y:g} ({crs})"
 
 
 def lattice_of(array: xr.DataArray, mapping: Any, anchor: str | None, name: str) -> Lattice:

@@ -18,7 +18,14 @@ from xstf.checks import (
     limits_of,
     read_flags,
 )
-from xstf.coordinates import mapping_of, meet, same_axes, set_mappings, with_axes
+from xstf.coordinates import (
+    mapping_of,
+    meet,
+    same_axes,
+    same_crs,
+    set_mappings,
+    with_axes,
+)
 from xstf.grid import scale_of
 from xstf.reduction import reduce_to_cells
 
@@ -103,11 +110,12 @@ def scene(
             "DataArrays (time, band, y, x), or one Dataset or DataTree that holds both"
         )
     if bands is not None or sensors is not None:
-        fine, coarse = _select(fine, coarse, bands, sensors)
+        fine, coarse = select(fine, coarse, bands, sensors)
     limits = limits_of(REFLECTANCE if valid_range is ASK else valid_range)
     mappings = (mapping_of(fine), mapping_of(coarse) or mapping_of(coarse, "spatial_ref_coarse"))
     fine, coarse = (_images(a, n, limits) for a, n in ((fine, "fine"), (coarse, "coarse")))
     coarse = _same_bands(fine, coarse)
+    same_crs(*mappings)  # before the grids, whose numbers mean nothing then
     fine, coarse, factor = _on_cells(fine, coarse, scale)
     times = np.union1d(fine["time"].values, coarse["time"].values)
     ds = xr.Dataset({"fine": _spread(fine, times), "coarse": _spread(coarse, times)})
@@ -251,7 +259,7 @@ def _decoded(array: xr.DataArray, name: str) -> xr.DataArray:
     return array
 
 
-def _select(
+def select(
     fine: xr.DataArray, coarse: xr.DataArray, bands: Any, sensors: Any
 ) -> tuple[xr.DataArray, xr.DataArray]:
     """Return the bands of both that see the same light, under one name."""

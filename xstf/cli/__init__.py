@@ -36,6 +36,9 @@ _FLAGS = {  # what the library's messages call it: how to say it here
     r"\bnodata=(?=-?\d)": "--nodata ",
     r"(?<=not: )ds = xstf\.find_observed\(ds\)": "--min-seen 0",
     r"(?<=observed: )ds = xstf\.find_observed\(ds\)": "--min-seen 0",
+    r"scale_factor=\.\.\. where files are read, or xstf\.sensors\.to_reflectance\(.*?\)": (
+        "--scale-factor of the files, or --fine-product and --coarse-product"
+    ),
     r"read_images\(\.\.\., scale_factor=\.\.\.\) of that side": (
         "--fine-scale-factor or --coarse-scale-factor"
     ),
@@ -45,9 +48,7 @@ _FLAGS = {  # what the library's messages call it: how to say it here
     r"give dtype=\"int16\", or leave scale_factor out": (
         "give --dtype int16, or leave --out-scale-factor out"
     ),
-    r"; bring the coarse images to the fine CRS first: .*": (
-        "; bring the coarse images to the fine CRS first, as gdalwarp does"
-    ),
+    r"xstf\.align\(fine, coarse\) builds the scene \(on the command line: --align\)": "--align",
     r"say it: xstf\.georeference\(.*\)": "write it into the files, as gdal_edit.py -a_srs does",
     r"\.isel\((\w)=slice\(.*?\)\)(, or ds\.stf\.isel)?": (
         r"along \1, as gdal_translate -srcwin does"

@@ -1,203 +1,91 @@
-"""``xstf info``: what lies at a path."""
+"""``xstf info``: what lies at a path, or what files there are, and what to do with it."""
 
 from __future__ import annotations
 
-import textwrap
 from typing import Any
 
 import click
 
-from xstf.cli import inputs, options, plan
-
-MARKS = {(True, True): "#", (False, True): ".", (True, False): "o", (False, False): "-"}
-LEGEND = "# fine and coarse   . coarse only   o fine only   - neither"
-_MONTHS = 24  # more of them are drawn year by year
+from xstf.cli import inputs, options, plan, scenes
+from xstf.cli.words import problem
 
 EXAMPLES = (
-    "xstf info scene.zarr",
+    'xstf info --fine "fine/*.tif" --coarse "coarse/*.tif"',
+    'xstf info --fine "hls/*.tif" --coarse "mod09/*.tif" --scale-factor 1e-4 --align --look',
+    "xstf info scene.zarr --look",
     "xstf info scene.zarr --plan --method fsdaf --memory 1GB --workers 4",
     "xstf info fused.zarr",
-    'xstf info "fine/*.tif"',
     'xstf info "tm*" --dates 2001-05-24,2001-07-11,2001-08-12',
 )
 
 
 @click.command("info", epilog=options.examples(*EXAMPLES))
-@click.argument("path")
-@click.option("--fine-name", default="fine", show_default=True, help="Variable of the scene.")
-@click.option("--coarse-name", default="coarse", show_default=True, help="Variable of the scene.")
+@click.argument("scene", nargs=-1, metavar="[PATH]")
+@scenes.of_files
 @click.option(
     "--dates", type=options.Dates(spans=True), help="Of image files whose names hold none."
 )
+@click.option("--look", is_flag=True, help="Read the pairs: shift, suspect pairs, missing pixels.")
 @plan.of_plan
 @options.debug
-def command(path: str, fine_name: str, coarse_name: str, dates: Any, **given: Any) -> None:
-    """Say what is in a scene, a fused result, or image files; or what a run would take."""
+def command(dates: Any, **given: Any) -> None:
+    """Say what is there, what is wrong with it, which methods can run, and what to do next.
+
+    PATH is a scene or a result in Zarr, a pattern of image files, or a folder: of image files, with
+    a folder fine and a folder coarse in it, or of a published benchmark. Or do the files of --fine
+    and --coarse make a scene, and with which options? What is wrong is marked with ! and comes with
+    its cure. Only headers and a sample of the pixels are read, unless --look asks for more.
+    """
     plan.check_plan(dates, given)
-    if given["plan"]:
-        plan.say_plan(path, fine_name, coarse_name, given | {"dates": dates})
+    path = given["scene"][0] if len(given["scene"]) == 1 else None
+    if path is not None and not inputs.is_zarr(path) and not (given["fine"] or given["coarse"]):
+        _files(path, dates, given)
         return
-    if not inputs.is_zarr(path):
-        _images(path, inputs.open_images(path, "fused", dates=dates))
-        return
+    scenes.check_inputs(given)
+    if path is None:
+        from xstf.cli.raw import say_files
+
+        say_files(given)
+    elif given["plan"]:
+        names = given["fine_name"], given["coarse_name"]
+        plan.say_plan(path, *names, given | {"dates": dates})
+    else:
+        _zarr(path, given)
+
+
+def _zarr(path: str, given: dict[str, Any]) -> None:
+    """Say what a Zarr group holds."""
+    from xstf.cli import contents
+
     ds = inputs.open_zarr(path)
     if "fused" in ds:
-        _result(path, ds)
-    elif fine_name in ds and coarse_name not in ds:
-        _images(path, ds[fine_name])
+        contents.say_result(path, ds)
+    elif given["fine_name"] in ds and given["coarse_name"] not in ds:
+        contents.say_images(path, ds[given["fine_name"]])
     else:
-        _scene(path, fine_name, coarse_name)
+        contents.say_scene(path, given)
 
 
-def _result(path: str, ds: Any) -> None:
-    """Say what made a result, from which pairs, and how much of it is done where that is known."""
-    from xstf.archive.manifest import share_done
-    from xstf.places import place_of
+def _files(path: str, dates: Any, given: dict[str, Any]) -> None:
+    """Say what image files hold: of one kind, of both in two folders, or a benchmark."""
+    from xstf.cli import contents, folders
 
-    fused, done = ds["fused"], share_done(path)
-    attrs = fused.attrs
-    made = f", xstf {attrs['xstf_version']}" if "xstf_version" in attrs else ""
-    click.echo(f"{path}: fused by {attrs.get('method', 'an unknown method')}{made}")
-    _row("grid", _grid(fused))
-    settings = {k.removeprefix("parameter_"): v for k, v in attrs.items() if "parameter_" in k}
-    _row("parameters", ", ".join(f"{k}={v}" for k, v in settings.items()) or "none")
-    _row("stored as", str(fused.encoding.get("dtype", fused.dtype)))
-    pairs = fused.coords["pair_dates"].values if "pair_dates" in fused.coords else None
-    if done is not None:
-        _row("done", "all" if done.min() == 1 else f"{_percent(done.mean())}; --resume goes on")
-        growth = place_of(path).growth()
-        beside = None if growth is None else share_done(growth)
-        if beside is not None:
-            _row("growing", f"{_percent(beside.mean())} of what it becomes; --append goes on")
-    for line in str(ds.attrs.get("history", "")).splitlines():
-        _row("history", line)
-    _row("dates", _span(fused["time"].values))
-    for i, date in enumerate(fused["time"].values):
-        served = "" if pairs is None else f"  from {pairs[i]}"
-        lacks = "" if done is None or done[i] == 1 else f"  {_percent(done[i])} done"
-        click.echo(f"  {inputs.day(date)}{served}{lacks}")
+    both = folders.of_both_kinds(path)
+    if both:
+        from xstf.cli.raw import say_files
 
-
-def _percent(share: float) -> str:
-    return f"{int(100 * share)} %"
-
-
-def _scene(path: str, fine: str, coarse: str) -> None:
-    """Say what a scene holds, and which methods can run on it."""
-    import xstf
-    from xstf.checks import take_apart
-
-    ds = xstf.open_scene(path, fine=fine, coarse=coarse)
-    parts = take_apart(ds)
-    cells = parts.ds["coarse"].sizes
-    click.echo(f"{path}: a scene")
-    _row("fine", _grid(parts.ds["fine"]))
-    _row("coarse", f"{cells['y_coarse']} x {cells['x_coarse']} cells, scale {parts.grid.scale}")
-    limits = "none" if parts.valid_range is None else "{:g} to {:g}".format(*parts.valid_range)
-    _row("valid range", limits)
-    others = sorted(map(str, {"classes"} & set(ds.data_vars)))
-    if others:
-        _row("also", ", ".join(others))
-    _row("dates", _span(parts.times))
-    if "fine_observed" in ds:
-        seen = list(zip(parts.observed("fine"), parts.observed("coarse"), strict=True))
-        both = sum(bool(f and c) for f, c in seen)
-        _row("pairs", f"{inputs.plural(both, 'date')} with both images")
-        for line in strip(parts.times, [MARKS[bool(f), bool(c)] for f, c in seen]):
-            click.echo(f"  {line}")
-        click.echo(f"  {LEGEND}")
-        _methods(ds, parts)
-    else:
-        _row("pairs", "not known: no fine_observed; see xstf.find_observed")
-
-
-def _images(path: str, images: Any) -> None:
-    """Say what a series of images of one kind holds."""
-    click.echo(f"{path}: {inputs.plural(images.sizes['time'], 'image')}")
-    _row("grid", _grid(images))
-    _row("dates", _span(images["time"].values))
-    for line in strip(images["time"].values, ["o"] * images.sizes["time"]):
-        click.echo(f"  {line}")
-
-
-def _methods(ds: Any, parts: Any) -> None:
-    """Say which methods can run, and what the others miss. Reads no pixel."""
-    import numpy as np
-
-    import xstf
-    from xstf.cli import line_of
-    from xstf.method import names
-
-    fine, coarse = parts.observed("fine"), parts.observed("coarse")
-    wanted = np.flatnonzero(coarse & ~fine)
-    if not len(wanted):
-        wanted = np.flatnonzero(coarse)
-    date = parts.times[wanted[len(wanted) // 2]]
-    width = max(map(len, names()))
-    click.echo(f"methods, on {inputs.day(date)}")
-    for name in names():
-        try:
-            fused = xstf.fuse(ds, name, dates=[date])
-            said = f"can run, from {fused['pair_dates'].values[0]}"
-        except ValueError as error:
-            said = f"no: {line_of(error)}"
-        click.echo(f"  {name:{width}}  {said}")
-
-
-def strip(times: Any, marks: list[str]) -> list[str]:
-    """Return one line a month, or a year of long series, with one character a date.
-
-    Parameters
-    ----------
-    times
-        Dates in order, datetime64.
-    marks
-        One character for each.
-    """
-    months = [str(t)[:7] for t in times]
-    labels = months if len(set(months)) <= _MONTHS else [month[:4] for month in months]
-    rows: dict[str, str] = {}
-    for label, mark in zip(labels, marks, strict=True):
-        rows[label] = rows.get(label, "") + mark
-    lines = []
-    for label, text in rows.items():
-        first, *more = textwrap.wrap(text, 70, break_on_hyphens=False)
-        lines += [f"{label}  {first}", *(" " * (len(label) + 2) + rest for rest in more)]
-    return lines
-
-
-def _grid(images: Any) -> str:
-    """Return size, bands, pixel and CRS in words."""
-    y, x = (images.sizes[d] for d in ("y", "x"))
-    bands = images["band"].values if "band" in images.coords else range(images.sizes["band"])
-    words = [
-        f"{y} x {x} pixels",
-        f"{inputs.plural(len(bands), 'band')}: " + " ".join(map(str, bands)),
-    ]
-    crs = _crs(images)
-    if "x" in images.coords and x > 1 and crs:
-        words.append(f"{abs(float(images['x'][1] - images['x'][0])):g} wide")
-    return ", ".join([*words, crs or "no CRS"])
-
-
-def _crs(images: Any) -> str | None:
-    from xstf.coordinates import mapping_of
-
-    mapping = mapping_of(images)
-    if mapping is None:
-        return None
-    from pyproj import CRS
-
-    crs = CRS.from_user_input(mapping.get("crs_wkt") or mapping["spatial_ref"])
-    code = crs.to_authority()
-    return ":".join(code) if code else crs.name
-
-
-def _span(times: Any) -> str:
-    if len(times) == 1:
-        return inputs.day(times[0])
-    return f"{len(times)}, {inputs.day(times[0])} to {inputs.day(times[-1])}"
-
-
-def _row(name: str, value: str) -> None:
-    click.echo(f"{name:12}{value}")
+        click.echo(f"{path}: a folder of fine and one of coarse images")
+        say_files(given | {"scene": None} | both)
+        return
+    names = folders.benchmarks(path)
+    if names:
+        folders.say_benchmark(path, names)
+        return
+    asked = {"scale_factor": given["scale_factor"], "bands": given["bands"]}
+    try:
+        images = inputs.open_images(path, "fused", dates=dates, **asked)
+    except ValueError as error:
+        click.echo(f"{path}: image files")
+        problem("files", error)
+        return
+    contents.say_images(path, images)

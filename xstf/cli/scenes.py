@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import shlex
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import click
@@ -18,12 +19,21 @@ _OF_FILES = {
     "scale_factor": "--scale-factor",
     "fine_scale_factor": "--fine-scale-factor",
     "coarse_scale_factor": "--coarse-scale-factor",
+    "fine_product": "--fine-product",
+    "coarse_product": "--coarse-product",
     "nodata": "--nodata",
     "align": "--align",
     "shift": "--shift",
 }
+_OF_BOTH = {
+    "valid_range": "--valid-range",
+    "min_seen": "--min-seen",
+    "classes": "--classes",
+    "fine_name": "--fine-name",
+    "coarse_name": "--coarse-name",
+}
+_PLAIN = {"fine_name": "fine", "coarse_name": "coarse"}
 _OPTIONS = (
-    click.argument("scene", nargs=-1, metavar="[SCENE.zarr]"),
     click.option("--fine", multiple=True, metavar="PATTERN", help='Fine images: "fine/*.tif".'),
     click.option("--coarse", multiple=True, metavar="PATTERN", help='Coarse ones: "coarse/*.tif".'),
     click.option("--fine-dates", type=Dates(), help="Their dates; default: from the file names."),
@@ -33,6 +43,8 @@ _OPTIONS = (
     click.option("--scale-factor", type=float, help="Stored numbers to reflectance, of all: 1e-4."),
     click.option("--fine-scale-factor", type=float, help="Of the fine images alone."),
     click.option("--coarse-scale-factor", type=float, help="Of the coarse images alone."),
+    click.option("--fine-product", metavar="NAME", help="In whose numbers they are: landsat-c2."),
+    click.option("--coarse-product", metavar="NAME", help="Likewise: mod09."),
     click.option("--nodata", type=float, help="The stored number that means missing."),
     click.option(
         "--align",
@@ -59,6 +71,11 @@ _OPTIONS = (
 
 def of_scene(command: Callable[..., Any]) -> Callable[..., Any]:
     """Let a command take a scene, or fine and coarse files."""
+    return click.argument("scene", nargs=-1, metavar="[SCENE.zarr]")(of_files(command))
+
+
+def of_files(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Let a command take fine and coarse files, and what names a scene's variables."""
     for option in reversed(_OPTIONS):
         command = option(command)
     return command
@@ -89,6 +106,11 @@ def check_inputs(given: dict[str, Any]) -> None:
         raise click.UsageError(
             "there is no scene; give either SCENE.zarr, or --fine and --coarse with the image files"
         )
+    for kind in ("fine", "coarse"):
+        if given[f"{kind}_product"] and given[f"{kind}_scale_factor"] is not None:
+            raise click.UsageError(
+                f"--{kind}-product and --{kind}-scale-factor say the same; give one of them"
+            )
     if given["scene"]:
         wrong = [flag for name, flag in _OF_FILES.items() if given[name] is not None]
         if wrong:
@@ -117,7 +139,7 @@ def open_scene(given: dict[str, Any]) -> Any:
         if classes is not None:
             scene = scene.assign(classes=(("y", "x"), classes))
     else:
-        fine, coarse = (_files(given, kind) for kind in ("fine", "coarse"))
+        fine, coarse = (read_files(given, kind) for kind in ("fine", "coarse"))
         extra = {} if given["valid_range"] is None else {"valid_range": given["valid_range"]}
         limits = {name: options.limits(value) for name, value in extra.items()}
         limits |= {"scale": given["scale"], "classes": classes}
@@ -138,15 +160,58 @@ def _report_shift(scene: Any) -> None:
         click.echo(f"coarse images moved by {rows:.1f} rows, {columns:.1f} columns of fine pixels")
 
 
-def _files(given: dict[str, Any], kind: str) -> Any:
+def read_files(given: dict[str, Any], kind: str, dates: Any = None) -> Any:
+    """Return the images of one kind that the options describe.
+
+    Parameters
+    ----------
+    given
+        What the command was given.
+    kind
+        ``"fine"`` or ``"coarse"``.
+    dates
+        Dates of the files that go before those that were given.
+    """
     import xstf
 
-    own = given[f"{kind}_scale_factor"]
-    files = given[kind][0] if len(given[kind]) == 1 else list(given[kind])
-    return xstf.read_images(
-        files,
-        dates=given[f"{kind}_dates"],
+    product, own = given[f"{kind}_product"], given[f"{kind}_scale_factor"]
+    factor = given["scale_factor"] if own is None else own
+    images = xstf.read_images(
+        given[kind][0] if len(given[kind]) == 1 else list(given[kind]),
+        dates=given[f"{kind}_dates"] if dates is None else dates,
         bands=given["bands"],
-        scale_factor=given["scale_factor"] if own is None else own,
+        scale_factor=1.0 if product else factor,
+        offset=0.0 if product else None,
         nodata=given["nodata"],
     )
+    return xstf.sensors.to_reflectance(images, product) if product else images
+
+
+def spelt(command: str, given: Mapping[str, Any]) -> str:
+    """Return how a command is typed that opens the scene of these options.
+
+    Parameters
+    ----------
+    command
+        Its name.
+    given
+        What the command was given, after `check_inputs`.
+    """
+    words = ["xstf", command]
+    if given["scene"]:
+        words.append(_typed(given["scene"]))
+    words += [f"--{k} {_typed(name)}" for k in ("fine", "coarse") for name in given[k] or ()]
+    for name, flag in {**_OF_FILES, **_OF_BOTH}.items():
+        value = given[name]
+        if value is True:
+            words.append(flag)
+        elif value is not None and value != _PLAIN.get(name):
+            words.append(f"{flag} {_typed(value)}")
+    return " ".join(words)
+
+
+def _typed(value: Any) -> str:
+    """Return the value of an option as it is typed; patterns in quotes."""
+    if isinstance(value, tuple | list):
+        return ",".join(map(_typed, value))
+    return f"{value:g}" if isinstance(value, float) else shlex.quote(str(value))

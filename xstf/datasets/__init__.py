@@ -2,6 +2,6 @@
 
 from xstf.datasets.benchmarks import BENCHMARKS, Benchmark
 from xstf.datasets.protocols import PROTOCOLS, Protocol, protocol
-from xstf.datasets.reading import read
+from xstf.datasets.reading import read, recognise
 
-__all__ = ["BENCHMARKS", "PROTOCOLS", "Benchmark", "Protocol", "protocol", "read"]
+__all__ = ["BENCHMARKS", "PROTOCOLS", "Benchmark", "Protocol", "protocol", "read", "recognise"]

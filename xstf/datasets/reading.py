@@ -72,7 +72,7 @@ def read(
     home = Path(folder).expanduser()
     if not home.is_dir():
         raise FileNotFoundError(f"{home} is no folder; give the one that holds {of.title}")
-    files = [p for p in sorted(home.rglob("*")) if p.is_file() and p.suffix.lower() not in BESIDE]
+    files = _listed(home)
     fine = _images(of, _found(files, of.fine, of, of.late, home, "fine"), chunks)
     coarse = _images(of, _found(files, of.coarse, of, 0, home, "coarse"), chunks)
     rows, columns = (
@@ -82,6 +82,42 @@ def read(
     fine, coarse = (array.isel(y=rows, x=columns) for array in (fine, coarse))
     made = scene(fine, coarse, scale=scale)
     return made.assign_attrs(benchmark=name, sensors=list(of.sensors))
+
+
+def recognise(folder: str | os.PathLike[str]) -> list[str]:
+    """Return the names of the benchmarks whose files a folder can hold, by their names and size.
+
+    Parameters
+    ----------
+    folder
+        Where they may lie.
+
+    Returns
+    -------
+    list of str
+        Of `BENCHMARKS`, empty where it is none; several where their files are named alike.
+    """
+    files = _listed(Path(folder).expanduser())
+    named = [
+        (name, next(path for path in files if re.match(of.fine, path.name)))
+        for name, of in BENCHMARKS.items()
+        if all(any(re.match(kind, p.name) for p in files) for kind in (of.fine, of.coarse))
+    ]
+    exact = [name for name, path in named if _shape(path) == BENCHMARKS[name].shape]
+    return exact or [name for name, _ in named]
+
+
+def _shape(path: Path) -> tuple[int, int] | None:
+    """Return rows and columns of a file, None where it cannot be opened."""
+    try:
+        image = read_images([path], dates=["2000-01-01"])
+    except ValueError:
+        return None
+    return image.sizes["y"], image.sizes["x"]
+
+
+def _listed(home: Path) -> list[Path]:
+    return [p for p in sorted(home.rglob("*")) if p.is_file() and p.suffix.lower() not in BESIDE]
 
 
 def _found(

@@ -13,6 +13,10 @@ SAMPLE = 512  # pixels a side that are looked at to recognise units
 SEEN = 100  # of them must not be missing
 BRIGHT = 2.0  # reflectance that nothing exceeds
 PACKED = ("scale_factor", "add_offset", "_FillValue", "missing_value", "nodata")
+OFTEN = 0.01  # of a sample: a value that stands for missing
+LOOKED_AT = 7  # images that may be sampled
+SAY = "scale_factor=... where files are read, or xstf.sensors.to_reflectance(images, product)"
+KELVIN = (200.0, 350.0)  # where all of an image lies between these it may well be a temperature
 EDGES = (1.0, 99.0)  # percentiles that must be plausible
 
 
@@ -116,7 +120,7 @@ def to_reflectance(images: xr.DataArray, product: str) -> xr.DataArray:
 def recognise(images: xr.DataArray) -> str:
     """Say in what units images are, from a sample of their pixels.
 
-    A square of the middle image is read.
+    A square in the middle of the middle image is read; where it is missing, those of a few others.
 
     Parameters
     ----------
@@ -144,8 +148,8 @@ def recognise(images: xr.DataArray) -> str:
     values = _sample(images)
     if values.size < SEEN:
         raise ValueError(
-            f"only {values.size} pixels of the middle image are not missing, too few to recognise "
-            "their units; say them: scale_factor=..., or xstf.sensors.to_reflectance"
+            f"only {values.size} pixels of some images are not missing, too few to recognise their "
+            f"units; say them: {SAY}"
         )
     low, high = np.percentile(values, EDGES)
     fits = _fitting(low, high, bool((values == np.trunc(values)).all()))
@@ -153,14 +157,24 @@ def recognise(images: xr.DataArray) -> str:
         found = " and ".join(fits) or "neither reflectance nor a number of the known products"
         raise ValueError(
             f"pixels from {low:.6g} to {high:.6g} (1 and 99 %) fit {found}; say their units: "
-            "scale_factor=... where files are read, or xstf.sensors.to_reflectance(images, product)"
+            f"{SAY}, or valid_range=None for temperature and the like{_marked(values)}"
         )
     return fits[0]
 
 
+def _marked(values: np.ndarray) -> str:
+    """Return what to do where the lowest or highest value is there so often that it is a mark."""
+    for value in (values.min(), values.max()):
+        if abs(value) > BRIGHT and (values == value).mean() > OFTEN:
+            return f"; if {value:g} stands for a missing pixel, read with nodata={value:g}"
+    return ""
+
+
 def _fitting(low: float, high: float, whole: bool) -> list[str]:
     """Return which units a range of values fits; bytes are no dark image in ten-thousandths."""
-    fits = []
+    fits: list[str] = []
+    if KELVIN[0] <= low and high <= KELVIN[1]:
+        return fits
     if low >= -0.2 and high <= BRIGHT and not (whole and high > 1):
         fits.append("reflectance")
     if whole and low >= 0 and 10 < high <= 255:
@@ -175,15 +189,23 @@ def _fitting(low: float, high: float, whole: bool) -> list[str]:
 
 
 def _sample(images: xr.DataArray) -> np.ndarray:
-    """Return the pixels of a square in the middle of the middle image that are not missing."""
+    """Return pixels in the middle of the middle image, and of others until there are enough."""
     place = {}
     for dim in images.dims:
         size = images.sizes[dim]
         half = SAMPLE // 2 if dim in images.dims[-2:] else 0
         middle = size // 2
         place[dim] = slice(max(0, middle - half), middle + max(half, 1))
-    values = np.asarray(images.isel(place).values, np.float64).ravel()
-    return values[np.isfinite(values)]
+    count = images.sizes.get("time", 1) if "time" in images.dims else 1
+    spread = np.linspace(0, count - 1, min(count, LOOKED_AT - 1)).round().astype(int)
+    values = np.empty(0)
+    for at in dict.fromkeys([count // 2, *spread.tolist()]):
+        part = images.isel(place | ({"time": at} if "time" in images.dims else {}))
+        more = np.asarray(part.values, np.float64).ravel()
+        values = np.append(values, more[np.isfinite(more)])
+        if values.size >= SEEN:
+            break
+    return values
 
 
 def _unpacked(values: np.ndarray, packed: Packed, fill: list[float]) -> np.ndarray:
