@@ -81,6 +81,11 @@ class Combined(Method):
         return self.inner.cells
 
     @property
+    def on_gpu(self) -> bool:  # type: ignore[override]  # the inner one's
+        """Whether the method can run on a GPU."""
+        return self.inner.on_gpu
+
+    @property
     def cell(self) -> int | None:
         """Side of a cell that the method is given."""
         return getattr(self.inner, "cell", None)

@@ -21,6 +21,7 @@ def fuse_store(
     dates: Any = None,
     pairs: Any = "auto",
     combine: str | None = None,
+    device: str = "cpu",
     blocksize: int | None = None,
     dates_per_block: int | None = None,
     quality: bool = False,
@@ -49,7 +50,7 @@ def fuse_store(
         A scene in Zarr (`xstf.save`), by its path or as `xstf.open_scene` returned it.
     out
         Folder to write, such as ``"fused.zarr"``. Workers of a cluster must see it too.
-    method, dates, pairs, combine, quality, fill, fine, coarse
+    method, dates, pairs, combine, device, quality, fill, fine, coarse
         As in `xstf.fuse`.
     blocksize
         Side of a tile in fine pixels, as in `xstf.fuse`; a tile of one date is one file (a shard).
@@ -133,6 +134,7 @@ def fuse_store(
         combine=combine,
         quality=quality,
         fill=fill,
+        device=device,
     )
     run = Run(
         source=source,

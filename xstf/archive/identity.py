@@ -45,6 +45,7 @@ def identity(asked: Plan, packing: Packing, **how: Any) -> dict[str, Any]:
             text_of(times[t]): " ".join(text_of(times[p]) for p in served[t]) for t in asked.targets
         },
         "layers": asked.names,
+        "device": asked.device,
         "grid": _ground(asked) | {"shape": grid.shape, "scale": grid.scale},
         "packing": {
             "dtype": None if packing.dtype is None else str(packing.dtype),

@@ -126,6 +126,7 @@ class Run:
             output.packings(layers, self.packing),
             tuple(asked.targets),
             self._groups,
+            asked.device,
         )
 
     def _blocks(

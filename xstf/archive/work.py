@@ -38,6 +38,7 @@ class Job:
     packings: dict[str, Packing]  # of each layer that is written
     targets: tuple[int, ...]  # positions in the scene of the dates that are written
     groups: dict[str, tuple[Group, ...]]  # of the prediction, and of either side for ``spread``
+    device: str = "cpu"  # where blocks run
 
     @property
     def sources(self) -> Sources:
@@ -133,6 +134,7 @@ def _run(
         work.dates,
         layers,
         observed,
+        job.device,
         numbers=found.numbers,
         dated=[found.dated[d] for d in work.dates] if found.dated else (),
         made={n: [found.plane(n, d) for d in work.dates] for n in found.planes},

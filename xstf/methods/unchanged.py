@@ -20,6 +20,7 @@ class Unchanged(Method):
 
     unchanged = "texture"
     trivial = True
+    on_gpu = True
 
     def block(self, b: Block) -> dict[str, np.ndarray]:
         """Return the pair's fine image for each date."""
