@@ -14,6 +14,7 @@ TOLERANCE = {
     "upsampled": 3e-7,
     "add": 3e-7,
     "starfm": 2e-6,
+    "estarfm": 2e-6,
 }
 SMALL = {
     "starfm": {"window": 5, "classes": 8},

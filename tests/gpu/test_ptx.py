@@ -2,6 +2,7 @@
 
 import importlib
 import pkgutil
+from functools import cache
 
 import pytest
 
@@ -16,7 +17,7 @@ if SIMULATED:
     pytest.skip("the simulator compiles nothing", allow_module_level=True)
 CARDS = {"sm_80": (8, 0), "sm_90": (9, 0)}
 CASES = [
-    pytest.param(grid, variant, id="-".join([name, *(f"{k}={v}" for k, v in variant.items())]))
+    pytest.param(name, variant, id="-".join([name, *(f"{k}={v}" for k, v in variant.items())]))
     for name, grid in sorted(GRIDS.items())
     for variant in grid.variants or [{}]
 ]
@@ -28,25 +29,27 @@ def doubles(ptx):
     return [words for words in lines if words and ".f64" in words[0] and words[0] != ".reg"]
 
 
-def ptx_of(grid, variant, card):
+@cache
+def ptx_of(name, card, **variant):
     from numba import cuda
 
+    grid = GRIDS[name]
     made, _ = cuda.compile_ptx(grid.function(**variant), grid.types, cc=CARDS[card])
     return made
 
 
-@pytest.mark.parametrize(("grid", "variant"), CASES)
-def test_it_compiles_and_works_on_float64_only_where_it_says_so(grid, variant):
+@pytest.mark.parametrize(("name", "variant"), CASES)
+def test_it_compiles_and_works_on_float64_only_where_it_says_so(name, variant):
     for card in CARDS:
-        made = ptx_of(grid, variant, card)
+        made = ptx_of(name, card, **variant)
         assert f".target {card}" in made
-        assert len(doubles(made)) <= grid.doubles
+        assert len(doubles(made)) <= GRIDS[name].doubles
 
 
 def test_every_declared_number_of_doubles_is_reached():
     """A number that is too large would hide a promotion."""
     for name, grid in GRIDS.items():
-        most = max(len(doubles(ptx_of(grid, v, "sm_90"))) for v in grid.variants or [{}])
+        most = max(len(doubles(ptx_of(name, "sm_90", **v))) for v in grid.variants or [{}])
         assert most == grid.doubles, name
 
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
+from types import FunctionType
 from typing import Any
 
 import numpy as np
 from numba import cuda, types
 from numba.core import config, sigutils
+from numba.core.dispatcher import Dispatcher
 
 from xstf.kernels.offload import on_gpu, packed
 
@@ -56,7 +58,9 @@ class Grid:
 
     def _compile(self, **variant: Any) -> Any:
         function = self.function(**variant)
-        return cuda.jit(function) if SIMULATED else cuda.jit([self.types], cache=True)(function)
+        if SIMULATED:
+            return cuda.jit(_plain(function))
+        return cuda.jit([self.types], cache=True)(function)
 
     def __call__(self, shape: tuple[int, ...], *arguments: Any, **variant: Any) -> None:
         """Launch one thread for each pixel.
@@ -109,6 +113,15 @@ def grid(
         return made
 
     return declare
+
+
+def _plain(function: Any) -> Any:
+    """Return a function that calls the source of the formulas, which the simulator runs as it is."""
+    code, known = function.__code__, dict(function.__globals__)
+    for name in code.co_names:
+        if isinstance(known.get(name), Dispatcher):
+            known[name] = _plain(known[name].py_func)
+    return FunctionType(code, known, code.co_name, function.__defaults__, function.__closure__)
 
 
 @cache
