@@ -15,6 +15,7 @@ TOLERANCE = {
     "add": 3e-7,
     "starfm": 2e-6,
     "estarfm": 2e-6,
+    "fitfc": 2e-6,
 }
 SMALL = {
     "starfm": {"window": 5, "classes": 8},

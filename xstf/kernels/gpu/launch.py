@@ -95,7 +95,9 @@ class Grid:
                 f"argument {place} of {self.name} is a {value.ndim}-d array of {value.dtype}, "
                 f"contiguous: {value.flags.c_contiguous}; the kernel takes {kind}"
             )
-        return value.host if SIMULATED else cuda.as_cuda_array(value, sync=False)
+        if SIMULATED:  # which writes to all arrays
+            return np.require(value.host, requirements="W")
+        return cuda.as_cuda_array(value, sync=False)
 
 
 def grid(
@@ -116,7 +118,7 @@ def grid(
 
 
 def _plain(function: Any) -> Any:
-    """Return a function that calls the source of the formulas, which the simulator runs as it is."""
+    """Return a function that calls the formulas' source, which the simulator runs as it is."""
     code, known = function.__code__, dict(function.__globals__)
     for name in code.co_names:
         if isinstance(known.get(name), Dispatcher):

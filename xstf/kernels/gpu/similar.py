@@ -9,6 +9,7 @@ import numpy as np
 from numba import cuda
 
 from xstf.kernels.gpu.launch import grid, there
+from xstf.kernels.gpu.listing import keep
 from xstf.kernels.offload import new
 from xstf.kernels.similar import grown, near, weigh
 from xstf.kernels.window import ZERO
@@ -74,7 +75,7 @@ def _choose(planes, share, side, score, place, bits, count):
     x, y = cuda.grid(2)
     if y >= count.shape[0] or x >= count.shape[1]:
         return
-    most, radius = score.shape[0], side // 2
+    radius = side // 2
     words = bits.shape[0] // side
     kept = 0
     for row in range(bits.shape[0]):
@@ -87,15 +88,7 @@ def _choose(planes, share, side, score, place, bits, count):
             for k in range(share.shape[0]):
                 own = planes[k + 1, y + radius, x + radius]
                 apart = grown(apart, planes[k + 1, y + j, x + i], own, share[k])
-            if kept < most or apart < score[most - 1, y, x]:
-                p = kept if kept < most else most - 1
-                while p > 0 and score[p - 1, y, x] > apart:
-                    score[p, y, x] = score[p - 1, y, x]
-                    place[p, y, x] = place[p - 1, y, x]
-                    p -= 1
-                score[p, y, x] = apart
-                place[p, y, x] = row * WORD + i - first
-                kept = min(kept + 1, most)
+            kept = keep(score, place, kept, apart, row * WORD + i - first, y, x)
         bits[row, y, x] = NONE
     for p in range(kept):
         row, bit = place[p, y, x] // WORD, place[p, y, x] % WORD
