@@ -16,6 +16,7 @@ TOLERANCE = {
     "starfm": 2e-6,
     "estarfm": 2e-6,
     "fitfc": 2e-6,
+    "fsdaf": 2e-6,
 }
 SMALL = {
     "starfm": {"window": 5, "classes": 8},
