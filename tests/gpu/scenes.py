@@ -17,6 +17,13 @@ TOLERANCE = {
     "estarfm": 2e-6,
     "fitfc": 2e-6,
     "fsdaf": 2e-6,
+    "sfsdaf": 2e-6,
+    "vipstf": 2e-6,
+    "stnlffm": 5e-6,
+    "hcm": 2e-6,
+    "ubdf": 2e-6,
+    "stdfa": 2e-6,
+    "strum": 2e-6,
 }
 SMALL = {
     "starfm": {"window": 5, "classes": 8},

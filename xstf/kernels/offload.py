@@ -40,6 +40,34 @@ def also_on_gpu(loop: Callable[..., None]) -> Callable[..., None]:
     return run
 
 
+def in_main_memory(loop: Callable[..., None]) -> Callable[..., None]:
+    """Let a kernel run on the CPU wherever its arrays lie; what it writes is copied back.
+
+    For what is worked out for each coarse cell, of which there are few, in small systems of
+    equations, for which a GPU has no use.
+
+    Parameters
+    ----------
+    loop
+        The kernel for arrays in main memory.
+    """
+
+    @wraps(loop)
+    def run(*arguments: Any) -> None:
+        there = [n for n, value in enumerate(arguments) if on_gpu(value)]
+        if not there:
+            return loop(*arguments)
+        from xstf.kernels.gpu.launch import to_gpu, to_main
+
+        here = [to_main(v) if n in there else v for n, v in enumerate(arguments)]
+        loop(*here)
+        for n in there:
+            arguments[n][...] = to_gpu(here[n])
+        return None
+
+    return run
+
+
 def new(like: Any, shape: tuple[int, ...], dtype: Any = np.float32) -> Any:
     """Return an array that is not filled yet, in the memory where another one lies.
 

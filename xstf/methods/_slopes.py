@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
+from typing import Any
 
 import numpy as np
 
@@ -44,7 +45,7 @@ def moments(fine: np.ndarray, coarse: np.ndarray, centre: np.ndarray) -> np.ndar
     """
     middle = np.asarray(centre.astype(np.float32)[:, None, None], like=fine)
     f, c = (a - middle for a in (fine, coarse))
-    known = ~(np.isnan(f) | np.isnan(c)).any(axis=(0, 1))
+    known: Any = ~(np.isnan(f) | np.isnan(c)).any(axis=(0, 1))
     parts = [c[0] + c[1], c[0] - c[1], f[0] + f[1], (c * c).sum(0), (f * f).sum(0), (c * f).sum(0)]
     bands = np.where(known, np.stack(parts, axis=1), 0)
     return np.concatenate([known[None], bands.reshape(-1, *known.shape)]).astype(np.float32)

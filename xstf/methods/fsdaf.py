@@ -229,8 +229,9 @@ class Fsdaf(Classified):
         step = b.target - b.coarse[0]
         change = new(fine, (len(b.target), *fine.shape))
         for date, found in enumerate(b.dated):
+            gain = found.gain[..., None]
             distribute(
-                fine, names, alone, found.gain[..., None], spatial[date], step[date], found.lows, found.highs,
+                fine, names, alone, gain, spatial[date], step[date], found.lows, found.highs,
                 b.scale, change[date],
             )  # fmt: skip
         return change
