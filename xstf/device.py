@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -109,15 +109,34 @@ def _whole_or_halves(function: Callable[[Block], Any], b: Block) -> Any:
 
 
 def _there_and_back(function: Callable[[Block], Any], b: Block) -> Any:
-    from xstf.kernels.gpu.launch import to_gpu, to_main
+    return brought_back(function(taken_there(b)), b.layers)
+
+
+def taken_there(b: Block) -> Block:
+    """Return a block whose images lie on the GPU."""
+    from xstf.kernels.gpu.launch import to_gpu
 
     images = {name: to_gpu(getattr(b, name)) for name in ("fine", "coarse", "target")}
     planes = {name: to_gpu(image) for name, image in b.planes.items()}
     cells = {name: to_gpu(image) for name, image in b.made.items()}
-    layers = function(replace(b, **images, planes=planes, made=cells))
+    return replace(b, **images, planes=planes, made=cells)
+
+
+def brought_back(layers: Any, wanted: Sequence[str]) -> Any:
+    """Return the layers that are wanted in main memory.
+
+    Parameters
+    ----------
+    layers
+        What a method's block returned; what is no mapping is refused where layers are checked.
+    wanted
+        Their names.
+    """
+    from xstf.kernels.gpu.launch import to_main
+
     if not isinstance(layers, Mapping):
-        return layers  # which is refused where layers are checked
-    return {n: to_main(layers[n]) for n in layers if n in b.layers}
+        return layers
+    return {name: to_main(layers[name]) for name in layers if name in wanted}
 
 
 def _give_back() -> None:

@@ -57,6 +57,12 @@ EXAMPLES = (
 )
 @click.option("--overwrite", is_flag=True, help="Replace what was written before.")
 @click.option("--resume", is_flag=True, help="Go on with a run that was stopped (Zarr to Zarr).")
+@click.option(
+    "--device",
+    type=click.Choice(["auto", "cpu", "cuda"]),
+    default="cpu",
+    help="Where to compute; auto: on a GPU if there is one.",
+)
 @click.option("--workers", type=click.IntRange(1), help="Threads; default: all cores.")
 @options.debug
 def command(**given: Any) -> None:
@@ -82,7 +88,7 @@ def command(**given: Any) -> None:
 
 def _asked(given: dict[str, Any]) -> dict[str, Any]:
     """Return what `xstf.fuse` and `xstf.fuse_store` are both asked."""
-    names = ("dates", "pairs", "blocksize", "quality", "combine", "fill")
+    names = ("dates", "pairs", "blocksize", "quality", "combine", "fill", "device")
     return {name: given[name] for name in names} | dict(given["param"])
 
 
