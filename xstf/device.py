@@ -18,6 +18,10 @@ _turn = threading.Lock()  # one block at a time has the GPU; other threads read 
 _too_large: set[tuple[Any, ...]] = set()  # blocks that a GPU's memory did not hold
 
 
+class NoDevice(OSError):
+    """Raised where a GPU is asked for and cannot be used."""
+
+
 def chosen(device: str, method: Method) -> str:
     """Return ``"cpu"`` or ``"cuda"``.
 
@@ -32,7 +36,7 @@ def chosen(device: str, method: Method) -> str:
     ------
     ValueError
         If there is no such device, or the method cannot use it.
-    RuntimeError
+    NoDevice
         If a GPU is asked for and something is missing; the message says what, and the cure.
     """
     if device not in DEVICES:
@@ -46,7 +50,7 @@ def chosen(device: str, method: Method) -> str:
         )
     why = lacking()
     if why is not None:
-        raise RuntimeError(f'device="cuda" cannot be used: {why}, or use device="cpu"')
+        raise NoDevice(f'device="cuda" cannot be used: {why}, or use device="cpu"')
     return "cuda"
 
 

@@ -8,7 +8,7 @@ import xarray as xr
 
 import xstf
 from xstf import device
-from xstf.device import chosen, lacking
+from xstf.device import NoDevice, chosen, lacking
 from xstf.method import Method, find
 
 
@@ -36,7 +36,7 @@ def test_unknown_devices_are_refused(tiny):
 @pytest.mark.usefixtures("_no_gpu")
 def test_cuda_without_a_gpu_says_what_is_missing_and_what_to_do(tiny):
     ds, _ = tiny
-    with pytest.raises(RuntimeError, match='there is none; get one, or use device="cpu"'):
+    with pytest.raises(NoDevice, match='there is none; get one, or use device="cpu"'):
         ds.stf.fuse("starfm", device="cuda", window=11)
 
 
@@ -46,6 +46,20 @@ def test_auto_without_a_gpu_takes_the_cpu_and_says_so(tiny):
     found = ds.stf.fuse("add", device="auto")
     assert found.attrs["device"] == "cpu"
     xr.testing.assert_identical(found.compute(), ds.stf.fuse("add").compute())
+
+
+@pytest.mark.usefixtures("_no_gpu")
+def test_the_command_line_says_so_in_one_line(tiny, tmp_path):
+    from click.testing import CliRunner
+
+    from xstf.cli import main
+
+    source = xstf.save(tiny[0], tmp_path / "scene.zarr")
+    call = ["fuse", str(source), "-m", "add", "-o", str(tmp_path / "out.zarr")]
+    said = CliRunner().invoke(main, [*call, "--device", "cuda"])
+    assert said.exit_code == 1
+    assert said.stderr.startswith('Error: device="cuda" cannot be used: there is none; get one')
+    assert CliRunner().invoke(main, [*call, "--device", "auto"]).exit_code == 0
 
 
 @pytest.mark.usefixtures("_a_gpu")

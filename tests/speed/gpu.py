@@ -243,8 +243,7 @@ def measure(name, sizes, scenes, dates, limits, tiny):
 def table(rows):
     columns = list(rows[0])
     lines = [columns]
-    for row in rows:
-        lines.append([v if isinstance(v, str) else f"{v:.3g}" for v in row.values()])
+    lines += [[v if isinstance(v, str) else f"{v:.3g}" for v in row.values()] for row in rows]
     widths = [max(len(str(line[n])) for line in lines) for n in range(len(columns))]
     pairs = [zip(line, widths, strict=True) for line in lines]
     return "\n".join("  ".join(str(v).rjust(w) for v, w in line) for line in pairs)

@@ -136,7 +136,7 @@ class Estarfm(Method):
                 said = self._ask(fine[pairs], coarse[pairs], steps[pairs], limits, centre, there)
                 slope = self._slope(said)
                 for date in range(len(fused)):
-                    plain = window_means(steps[pairs, date], half)
+                    plain = window_means(np.stack([steps[p, date] for p in pairs]), half)
                     found = _predict(own[pairs], plain, slope, said, date, b.valid_range)
                     np.copyto(fused[date], found, where=there)
                 np.copyto(similar, said.count, where=there)

@@ -155,9 +155,8 @@ class Ubdf(Unmix):
 
     def block(self, b: Block) -> dict[str, np.ndarray]:
         """Return the prediction of each date."""
-        said = self.unmixed(b, b.target)
-        said[:, np.isnan(b.fine[0][(slice(None), *b.inner)])] = np.nan
-        return {"fused": said}
+        missing = np.isnan(b.fine[0][(slice(None), *b.inner)])
+        return {"fused": np.where(missing, np.float32(np.nan), self.unmixed(b, b.target))}
 
 
 @register("stdfa")
