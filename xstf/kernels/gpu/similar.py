@@ -37,7 +37,7 @@ def similar_means(
     _search(size, images, limits, wanted, side, bits, count)
     if most is not None:
         score, place = new(said, (most, *size)), new(said, (most, *size), np.int32)
-        _choose(size, planes, share, side, score, place, bits, count)
+        _choose(size, planes, share, wanted, side, score, place, bits, count)
     _means((*size, -(-len(out) // CHANNELS)), planes, far, wanted, bits, count, out)
     if moments is not None:
         (added,) = there(moments.transpose(2, 0, 1))
@@ -69,11 +69,14 @@ def _search(images, limits, wanted, side, bits, count):
     count[y, x] = number
 
 
-@grid("f4[:,:,::1], f4[::1], i4, f4[:,:,::1], i4[:,:,::1], u4[:,:,::1], i4[:,::1]", doubles=0)
-def _choose(planes, share, side, score, place, bits, count):
+@grid(
+    "f4[:,:,::1], f4[::1], b1[:,::1], i4, f4[:,:,::1], i4[:,:,::1], u4[:,:,::1], i4[:,::1]",
+    doubles=0,
+)
+def _choose(planes, share, wanted, side, score, place, bits, count):
     """Keep the places where images differ least; ties: the first."""
     x, y = cuda.grid(2)
-    if y >= count.shape[0] or x >= count.shape[1]:
+    if y >= wanted.shape[0] or x >= wanted.shape[1] or not wanted[y, x]:
         return
     radius = side // 2
     words = bits.shape[0] // side

@@ -43,7 +43,11 @@ class ndarray(NDArrayOperatorsMixin):  # noqa: N801  # as in CuPy
         return _on_host(ufunc, inputs, kwargs)
 
     def __array_function__(self, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
-        return _on_host(func, args, {k: v for k, v in kwargs.items() if k != "like"})
+        made = _on_host(func, args, {k: v for k, v in kwargs.items() if k != "like"})
+        if func is np.empty_like:  # what is read before it is written must show
+            kind = made.host.dtype
+            made.host.fill(np.nan if kind.kind == "f" else kind.kind == "b" or np.iinfo(kind).max)
+        return made
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
