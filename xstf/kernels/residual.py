@@ -20,7 +20,7 @@ def foretold(gain, name, b, y, x):
 
 
 @also_on_gpu
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=True, error_model="numpy")
 def distribute(fine, names, homogeneity, gain, spatial, step, lows, highs, cell, out, free=None):
     """Write the change of each pixel: what was foretold, plus its share of the cell's residual.
 

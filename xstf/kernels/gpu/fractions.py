@@ -32,7 +32,7 @@ def _soften(image, mean, inverse, out, share, gap):
         soften(image, mean, inverse, out, share[y, x], gap[y, x], y, x)
 
 
-@grid("f4[:,:,::1], f4[:,:,::1], f8[:,::1], f8[:,::1], f4[:,:,::1], f8[:,:,::1]", doubles=114)
+@grid("f4[:,:,::1], f4[:,:,::1], f8[:,::1], f8[:,::1], f4[:,:,::1], f8[:,:,::1]", doubles=119)
 def _mix(soft, step, start, end, out, after):
     x, y = cuda.grid(2)
     if y < out.shape[1] and x < out.shape[2]:
