@@ -60,7 +60,9 @@ def fuse(method, pairs, device, ds=None, **options):
     ds = scene() if ds is None else ds
     options = {"blocksize": 1000, **SMALL.get(method, {}), **options}
     if len(find(method).layers) > 1 and pairs == max(find(method).pairs[:2]):
-        options["quality"] = True  # with one pair of two, it would predict from either side too
+        options.setdefault(
+            "quality", True
+        )  # with one pair of two, it would predict from either side too
     found = ds.stf.fuse(
         method, pairs="nearest" if pairs == 1 else "auto", device=device, **options
     ).compute(scheduler="sync")

@@ -22,7 +22,7 @@ def test_grids_in_the_simulator(file):
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(HERE / file)],
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=900,
         cwd=HERE.parents[2],
         env=SIMULATED,
     )
@@ -38,7 +38,7 @@ def test_the_script_for_hardware_runs_to_its_end(tmp_path):
         [*command, *only],
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=900,
         cwd=HERE.parents[2],
         env=SIMULATED,
     )

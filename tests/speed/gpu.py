@@ -185,12 +185,11 @@ def ceilings(tiny):
     return best
 
 
-def on_cpu(name, options, ds, dates, runs=1):
+def on_cpu(name, options, ds, dates):
     """Return the seconds of a scene on all cores through dask's threads, compiled code warm."""
     kind = find(name)
     lazy = ds.stf.fuse(name, dates=ds.time.values[1 : dates + 1], pairs=pairs_of(kind), **options)
-    if runs:
-        lazy[:1, :, :64, :64].compute(scheduler="threads")
+    lazy[:1, :, :64, :64].compute(scheduler="threads")
     start = time.perf_counter()
     lazy.compute(scheduler="threads")
     return time.perf_counter() - start
