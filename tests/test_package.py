@@ -42,6 +42,7 @@ RANK = {
     "xstf.methods": 3,
     "xstf.nn": 3,
     "xstf.portion": 3,
+    "xstf.device": 3,
     "xstf.blocks": 4,
     "xstf.gathering": 5,
     "xstf.planning": 5,

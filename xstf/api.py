@@ -59,7 +59,9 @@ def fuse(
         together, weighted by how little the coarse images changed since (``"temporal"``), or take
         the nearest and where it is missing the next (``"nearest"``).
     device
-        ``"cpu"``.
+        ``"cpu"``; ``"cuda"``, a GPU; or ``"auto"``, a GPU where there is one and the method can use
+        it, without a word if not. The attribute ``device`` of the result says which. Pixels from a
+        GPU differ by rounding.
     blocksize
         Side of a tile in fine pixels, rounded to whole cells and to 16 pixels or more. None: by the
         chunks of the input and the size of the scene. The picture does not depend on it.
@@ -100,12 +102,10 @@ def fuse(
     >>> fused.dims, fused.sizes["time"]
     (('time', 'band', 'y', 'x'), 2)
     """
-    if device != "cpu":
-        raise ValueError(f'device={device!r} is not served; every method runs on device="cpu"')
     options = {"dates": dates, "pairs": pairs, "combine": combine, "quality": quality, "fill": fill}
-    asked = plan(as_dataset(data, fine, coarse), method, parameters, **options)
+    asked = plan(as_dataset(data, fine, coarse), method, parameters, device=device, **options)
     feed = feed_of(asked.parts)
-    run = partial(_run, asked.method, feed, tile_side(blocksize, feed), device)
+    run = partial(_run, asked.method, feed, tile_side(blocksize, feed), asked.device)
     made = run(asked.groups, asked.layers, asked.observed)
     if asked.sides:
         made |= _spread(asked, run)
@@ -220,6 +220,7 @@ def wrap(array: Any, name: str, asked: Plan) -> xr.DataArray:
             "method": method.label,
             **({"scale": parts.grid.scale} if parts.grid.scale > 1 else {}),
             **{f"parameter_{k}": _plain(v) for k, v in method.parameters.items() if v is not None},
+            "device": asked.device,
             "xstf_version": xstf.__version__,
         },
     )

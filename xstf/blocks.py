@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from xstf import device
 from xstf.grid import Tile
 from xstf.method import Block
 from xstf.statistics import refuse_numbers
@@ -35,14 +36,14 @@ def run_block(
     for name in ("fine", "target"):
         refuse_numbers(getattr(block, name), name, block.valid_range)
     if own is None:
-        return checked(run(block), block)
+        return checked(device.run(run, block), block)
     for image in own.values():
         refuse_numbers(image, "fine", block.valid_range)
     if len(own) == len(block.target) and not any(np.isnan(image).any() for image in own.values()):
         shape = (len(own), *own[0].shape[1:])  # nothing to fill, so nothing to predict
         empty = {name: np.full(shape, np.nan, np.float32) for name in block.layers}
         return filled(empty, own)
-    return filled(checked(run(block), block), own)
+    return filled(checked(device.run(run, block), block), own)
 
 
 def filled(made: dict[str, np.ndarray], own: Mapping[int, np.ndarray]) -> dict[str, np.ndarray]:

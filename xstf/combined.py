@@ -82,6 +82,11 @@ class Combined(Method):
         return self.inner.cells
 
     @property
+    def on_gpu(self) -> bool:  # type: ignore[override]  # the inner one's
+        """Whether the method can run on a GPU."""
+        return self.inner.on_gpu
+
+    @property
     def cell(self) -> int | None:
         """Side of a cell that the method is given."""
         return getattr(self.inner, "cell", None)
@@ -125,8 +130,9 @@ class Combined(Method):
         """Return what the nearest pair says that has the pixel."""
         found: dict[str, np.ndarray] = {}
         gaps = np.abs(b.times[:, None] - b.target_times)
-        ranks = gaps.argsort(axis=0, kind="stable").argsort(axis=0, kind="stable")
-        taken = np.full(1, len(b.fine))
+        order = gaps.argsort(axis=0, kind="stable").argsort(axis=0, kind="stable")
+        ranks = np.asarray(order, like=b.fine)
+        taken = np.full_like(ranks, len(b.fine), shape=1)
         for pair, rank in enumerate(ranks[:, :, None, None, None]):
             made = self.inner.block(self._alone(b, pair))
             take = ~np.isnan(made["fused"]) & (rank < taken)
@@ -185,8 +191,7 @@ def _together(*values: Any) -> tuple[Any, ...]:
 
 def _around(cells: np.ndarray) -> np.ndarray:
     """Return the mean over 3 x 3 cells, those that are missing left out; the rim stays missing."""
-    total = np.zeros(cells.shape, np.float32)
-    count = np.zeros(cells.shape, np.float32)
+    total, count = np.zeros_like(cells), np.zeros_like(cells)
     height, width = cells.shape[-2:]
     inner = (..., slice(NEAR, height - NEAR), slice(NEAR, width - NEAR))
     for y in range(2 * NEAR + 1):

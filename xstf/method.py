@@ -132,6 +132,7 @@ class Method:
     takes: ClassVar[tuple[str, ...]] = ()  # the scene's own planes that it reads, such as classes
     trivial: ClassVar[bool] = False  # a do-nothing prediction, which others are judged by
     cells: ClassVar[bool] = False  # needs coarse cells: takes `cell` where the scene's scale is 1
+    on_gpu: ClassVar[bool] = False  # block takes arrays on a GPU too, and returns them there
 
     def __post_init__(self) -> None:
         """Check every parameter against its rule."""

@@ -13,6 +13,7 @@ from xstf import method as methods_
 from xstf.blocks import FILLED
 from xstf.checks import Parts, take_apart, with_observed
 from xstf.combined import Combined
+from xstf.device import chosen
 from xstf.grid import Grid
 from xstf.method import Method
 from xstf.pairing import Group, group, sides, wanted_dates
@@ -30,6 +31,7 @@ class Plan:
     layers: tuple[str, ...]  # of the method
     observed: list[int] | None  # dates whose own fine image is kept where it has pixels
     sides: tuple[list[Group], list[Group]] | None  # pairs before and after, for ``spread``
+    device: str = "cpu"  # where blocks run: cpu or cuda
 
     @property
     def targets(self) -> list[int]:
@@ -53,6 +55,7 @@ def plan(
     combine: str | None = None,
     quality: bool = False,
     fill: bool = False,
+    device: str = "cpu",
 ) -> Plan:
     """Check what `fuse` is asked for, and pair the dates.
 
@@ -60,12 +63,13 @@ def plan(
     ----------
     ds
         The scene.
-    method, parameters, dates, pairs, combine, quality, fill
+    method, parameters, dates, pairs, combine, quality, fill, device
         As in `fuse`.
     """
     found = methods_.build(method, parameters)
     if combine is not None:
         found = Combined(found, combine)
+    runs_on = chosen(device, found)
     parts = with_observed(take_apart(ds))
     groups = _groups(found, parts, dates, pairs, fill)
     either = None
@@ -82,6 +86,7 @@ def plan(
         found.layers if quality else ("fused",),
         np.flatnonzero(parts.observed("fine")).tolist() if fill else None,
         either,
+        runs_on,
     )
     if quality and len(asked.names) < 2:
         alone = 1 in found.pairs

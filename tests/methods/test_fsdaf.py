@@ -80,7 +80,7 @@ def test_block_means_of_the_change_equal_the_coarse_change():
     step = rng.normal(0, 0.1, (2, cells, cells)).astype("float32")
     out = np.empty_like(fine)
     free = np.full(2, np.inf)
-    distribute(fine, names, alone, gain, spatial, step, -free, free, cell, out)
+    distribute(fine, names, alone, gain[..., None], spatial, step, -free, free, cell, out)
     means = out.reshape(2, cells, cell, cells, cell).mean(axis=(2, 4), dtype=float)
     np.testing.assert_allclose(means, step, atol=1e-6)
     assert out.std() > 0.01
@@ -250,5 +250,5 @@ def test_what_is_missing_in_a_cell_is_missing_in_its_change(missing):
     else:
         spatial[0, 5, 5] = np.nan  # the cell's shares cannot be known
         hole[4:, 4:] = True
-    distribute(fine, names, alone, gain, spatial, step, np.zeros(1), np.ones(1), 4, out)
+    distribute(fine, names, alone, gain[..., None], spatial, step, np.zeros(1), np.ones(1), 4, out)
     np.testing.assert_array_equal(np.isnan(out[0]), hole)

@@ -18,6 +18,7 @@ def fuse_store(
     dates: Any = None,
     pairs: Any = "auto",
     combine: str | None = None,
+    device: str = "cpu",
     blocksize: int | None = None,
     dates_per_block: int | None = None,
     memory_limit: int | str | None = None,
@@ -54,7 +55,7 @@ def fuse_store(
         Where to write: a folder such as ``"fused.zarr"``; an address that fsspec knows, such as
         ``"s3://bucket/fused.zarr"``; an `icechunk.Repository`, or ``"icechunk://"`` and the path
         of one; or a store of `zarr.storage`. Workers of a cluster must see it too.
-    method, dates, pairs, combine, quality, fill, fine, coarse
+    method, dates, pairs, combine, device, quality, fill, fine, coarse
         As in `xstf.fuse`.
     blocksize
         Side of a tile in fine pixels, as in `xstf.fuse`; a tile of one date is one file (a shard).
@@ -179,6 +180,7 @@ def fuse_store(
         combine=combine,
         quality=quality,
         fill=fill,
+        device=device,
     )
     run = Run(
         source=source,

@@ -45,6 +45,7 @@ def identity(asked: Plan, packing: Packing, **how: Any) -> dict[str, Any]:
         "pairs": _served(asked.targets, times, asked.groups),
         "sides": _served(asked.targets, times, *asked.sides or ()),
         "layers": asked.names,
+        "device": asked.device,
         "grid": _ground(asked) | {"shape": grid.shape, "scale": grid.scale},
         "packing": {
             "dtype": None if packing.dtype is None else str(packing.dtype),

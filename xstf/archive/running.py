@@ -151,6 +151,7 @@ class Run:
             tuple(asked.targets),
             self._groups,
             short(fingerprint),
+            asked.device,
         )
 
     def _blocks(

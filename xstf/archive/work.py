@@ -41,6 +41,7 @@ class Job:
     targets: tuple[int, ...]  # positions in the scene of the dates that are written
     groups: dict[str, tuple[Group, ...]]  # of the prediction, and of either side for ``spread``
     made: str  # the output's fingerprint
+    device: str = "cpu"  # where blocks run
 
     @property
     def sources(self) -> Sources:
@@ -163,6 +164,7 @@ def _run(
         work.dates,
         layers,
         observed,
+        job.device,
         numbers=found.numbers,
         dated=[found.dated[d] for d in work.dates] if found.dated else (),
         made={n: [found.plane(n, d) for d in work.dates] for n in found.planes},

@@ -66,6 +66,12 @@ EXAMPLES = (
 @click.option(
     "--append", is_flag=True, help="Extend OUT to what the scene has become (Zarr to Zarr)."
 )
+@click.option(
+    "--device",
+    type=click.Choice(["auto", "cpu", "cuda"]),
+    default="cpu",
+    help="Where to compute; auto: on a GPU if there is one.",
+)
 @click.option("--workers", type=click.IntRange(1), help="Threads; default: all cores.")
 @click.option(
     "--memory",
@@ -97,7 +103,7 @@ def command(**given: Any) -> None:
 
 def _asked(given: dict[str, Any]) -> dict[str, Any]:
     """Return what `xstf.fuse` and `xstf.fuse_store` are both asked."""
-    names = ("dates", "pairs", "blocksize", "quality", "combine", "fill")
+    names = ("dates", "pairs", "blocksize", "quality", "combine", "fill", "device")
     return {name: given[name] for name in names} | dict(given["param"])
 
 

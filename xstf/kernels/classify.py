@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numba import njit
+
+from xstf.kernels.offload import also_on_gpu
 
 
 def isodata(
@@ -119,6 +123,7 @@ def _nearest(pixels, centres, names):
                 names[n] = c
 
 
+@also_on_gpu
 @njit(nogil=True, cache=True)
 def classify(image, centres, names):
     """Write the class of each pixel, 1 and up, 0 where a band is missing.
@@ -134,18 +139,25 @@ def classify(image, centres, names):
     """
     for y in range(image.shape[1]):
         for x in range(image.shape[2]):
-            best = np.inf
-            name = 0
-            for c in range(centres.shape[0]):
-                gap = 0.0
-                for b in range(image.shape[0]):
-                    gap += (np.float64(image[b, y, x]) - centres[c, b]) ** 2
-                if gap < best:
-                    best = gap
-                    name = c + 1
-            names[y, x] = name
+            names[y, x] = nearest(image, centres, y, x)
 
 
+@njit(inline="always")
+def nearest(image, centres, y, x):
+    """Return the class of a pixel, 1 and up, 0 where a band is missing."""
+    best = math.inf
+    name = 0
+    for c in range(centres.shape[0]):
+        gap = 0.0
+        for b in range(image.shape[0]):
+            gap += (np.float64(image[b, y, x]) - centres[c, b]) ** 2
+        if gap < best:
+            best = gap
+            name = c + 1
+    return name
+
+
+@also_on_gpu
 @njit(nogil=True, cache=True)
 def fractions(names, cell, tenths, out):
     """Write the share of each class in each cell.
@@ -163,16 +175,23 @@ def fractions(names, cell, tenths, out):
     """
     for i in range(out.shape[1]):
         for j in range(out.shape[2]):
-            seen = 0
-            for y in range(i * cell, (i + 1) * cell):
-                for x in range(j * cell, (j + 1) * cell):
-                    if names[y, x] > 0:
-                        out[names[y, x] - 1, i, j] += 1
-                        seen += 1
-            for c in range(out.shape[0]):
-                out[c, i, j] = out[c, i, j] / seen if 10 * seen >= tenths * cell * cell else 0.0
+            share_out(names, cell, tenths, out, i, j)
 
 
+@njit(inline="always")
+def share_out(names, cell, tenths, out, i, j):
+    """Write the share of each class in one cell."""
+    seen = 0
+    for y in range(i * cell, (i + 1) * cell):
+        for x in range(j * cell, (j + 1) * cell):
+            if names[y, x] > 0:
+                out[names[y, x] - 1, i, j] += 1
+                seen += 1
+    for c in range(out.shape[0]):
+        out[c, i, j] = out[c, i, j] / seen if 10 * seen >= tenths * cell * cell else 0.0
+
+
+@also_on_gpu
 @njit(nogil=True, cache=True)
 def homogeneity(names, classes, radius, out):
     """Write the share of a pixel's classified neighbours that have its class [Zhu 2016, eq 16].

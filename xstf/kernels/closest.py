@@ -6,6 +6,7 @@ import numpy as np
 from numba import njit
 
 from xstf.kernels.nearest import SHIFT, rings
+from xstf.kernels.offload import also_on_gpu
 from xstf.kernels.smallest import START, U, choose, room
 from xstf.kernels.window import FAST
 
@@ -23,6 +24,7 @@ def ties(radius: int, smallest: float) -> np.ndarray:
     return (max(smallest, 1e-30) * rings(radius)).astype(np.float32)
 
 
+@also_on_gpu
 @njit(nogil=True, cache=True)
 def closest(fine, tie, near, offset, weight, count, straight=None):
     """Find the neighbours with the smallest squared distance over all bands, itself among them.
@@ -68,7 +70,7 @@ def closest(fine, tie, near, offset, weight, count, straight=None):
 
 
 @njit(inline="always", fastmath=FAST)
-def _apart(difference, straight):
+def apart_in_band(difference, straight):
     """Return what one band adds to the distance of two pixels."""
     return difference * difference if straight is None else abs(difference)
 
@@ -84,8 +86,8 @@ def _distances(flat, first, plane, pitch, centre, tie, columns, side, gap, strai
             if b == 0:
                 for i in range(columns):
                     d = flat[at + U(i)] - middle
-                    gap[to + U(i)] = tie[to + U(i)] + _apart(d, straight)
+                    gap[to + U(i)] = tie[to + U(i)] + apart_in_band(d, straight)
             else:
                 for i in range(columns):
                     d = flat[at + U(i)] - middle
-                    gap[to + U(i)] += _apart(d, straight)
+                    gap[to + U(i)] += apart_in_band(d, straight)

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numba import njit
 
 from xstf.kernels.minimum import mixture_minimum
+from xstf.kernels.offload import also_on_gpu
 
 TINY = 1e-12  # keeps the share of a pixel that is its class's mean finite
 RIDGE = 1e-8  # share of the system that draws to the shares before, where bands cannot tell
 
 
-@njit(nogil=True, cache=True)
+@also_on_gpu  # the numpy model: a check for division by zero would cost as much as all else
+@njit(nogil=True, cache=True, error_model="numpy")
 def soft_classes(image, mean, inverse, out):
     """Write how far each pixel is of each class: by 1 / squared Mahalanobis distance.
 
@@ -30,21 +34,27 @@ def soft_classes(image, mean, inverse, out):
     gap = np.empty(bands)
     for y in range(image.shape[1]):
         for x in range(image.shape[2]):
-            total = 0.0
-            missing = False
-            for b in range(bands):
-                missing |= np.isnan(image[b, y, x])
-            for c in range(classes):
-                for b in range(bands):
-                    gap[b] = np.float64(image[b, y, x]) - mean[c, b]
-                apart = 0.0
-                for b in range(bands):
-                    for d in range(bands):
-                        apart += gap[b] * inverse[c, b, d] * gap[d]
-                share[c] = 0.0 if np.isnan(apart) else 1 / (apart + TINY)
-                total += share[c]
-            for c in range(classes):
-                out[c, y, x] = np.nan if missing else share[c] / total
+            soften(image, mean, inverse, out, share, gap, y, x)
+
+
+@njit(inline="always")
+def soften(image, mean, inverse, out, share, gap, y, x):
+    """Write how far one pixel is of each class; `share` and `gap` have room for classes, bands."""
+    total = 0.0
+    missing = False
+    for b in range(gap.shape[0]):
+        missing |= math.isnan(image[b, y, x])
+    for c in range(share.shape[0]):
+        for b in range(gap.shape[0]):
+            gap[b] = np.float64(image[b, y, x]) - mean[c, b]
+        apart = 0.0
+        for b in range(gap.shape[0]):
+            for d in range(gap.shape[0]):
+                apart += gap[b] * inverse[c, b, d] * gap[d]
+        share[c] = 0.0 if math.isnan(apart) else 1 / (apart + TINY)
+        total += share[c]
+    for c in range(share.shape[0]):
+        out[c, y, x] = math.nan if missing else share[c] / total
 
 
 @njit(nogil=True, cache=True)
@@ -117,7 +127,8 @@ def new_shares(ends, cells, before, out):
                 out[:, i, j] = mixture_minimum(system, side)
 
 
-@njit(nogil=True, cache=True)
+@also_on_gpu
+@njit(nogil=True, cache=True, error_model="numpy")
 def change_of_mixture(soft, step, start, end, out):
     """Write what classes and shares that change make of each pixel.
 
@@ -132,20 +143,25 @@ def change_of_mixture(soft, step, start, end, out):
     out
         (band, y, x) float32: filled; NaN where there is no share before.
     """
-    bands, classes = start.shape
-    after = np.empty(classes)
+    after = np.empty(start.shape[1])
     for y in range(out.shape[1]):
         for x in range(out.shape[2]):
-            total = 0.0
-            for c in range(classes):
-                before = np.float64(soft[c, y, x])
-                move = np.float64(step[c, y, x])
-                after[c] = min(max(before + (0.0 if np.isnan(move) else move), 0.0), 1.0)
-                total += after[c]
-            for b in range(bands):
-                change = 0.0
-                for c in range(classes):
-                    change += end[b, c] * (after[c] / total) - start[b, c] * np.float64(
-                        soft[c, y, x]
-                    )
-                out[b, y, x] = change
+            mix(soft, step, start, end, out, after, y, x)
+
+
+@njit(inline="always")
+def mix(soft, step, start, end, out, after, y, x):
+    """Write the change of one pixel; `after` has room for its new shares."""
+    total = 0.0
+    for c in range(after.shape[0]):
+        move = np.float64(step[c, y, x])
+        share = np.float64(soft[c, y, x]) + (0.0 if math.isnan(move) else move)
+        share = share if share > 0.0 else 0.0  # inlined, min and max take five times as long
+        after[c] = share if share < 1.0 else 1.0
+        total += after[c]
+    for b in range(out.shape[0]):
+        change = 0.0
+        for c in range(after.shape[0]):
+            old = start[b, c] * np.float64(soft[c, y, x])
+            change += end[b, c] * (after[c] / total) - old
+        out[b, y, x] = change

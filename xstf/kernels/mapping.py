@@ -5,9 +5,12 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
+from xstf.kernels.offload import also_on_gpu, in_main_memory
+
 FLAT = 1e-6  # bands that vary less, relative to their values, hold nothing but rounding
 
 
+@in_main_memory
 @njit(nogil=True, cache=True)
 def fit_mappings(pair, target, radius, pull, white, out):
     """Write the regularised least squares of the change of cells on the pair's cells, in float64.
@@ -123,7 +126,7 @@ def _solved(factor, x, change, n, empty):
     return out
 
 
-# no fastmath: where nothing changes, pixels must come out as they are
+@also_on_gpu  # no fastmath: where nothing changes, pixels must come out as they are
 @njit(nogil=True, cache=True)
 def mapped(fine, shares, out):
     """Write fine pixels with their change.
@@ -148,8 +151,14 @@ def mapped(fine, shares, out):
                 values = fine[c, y]
                 share = shares[c, b, y]
                 for x in range(change.shape[0]):
-                    change[x] += share[x] * values[x]
+                    change[x] = changed(change[x], share[x], values[x])
             own = fine[b, y]
             to = out[b, y]
             for x in range(change.shape[0]):
                 to[x] = own[x] + change[x]
+
+
+@njit(inline="always")
+def changed(change, share, value):
+    """Return the change of a pixel with the share of one band more."""
+    return change + share * value

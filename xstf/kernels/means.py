@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
+from xstf.kernels.offload import also_on_gpu, new, packed
+
 
 def window_means(images: np.ndarray, radius: int) -> np.ndarray:
     """Return means over the square window of each pixel, missing pixels left out.
@@ -22,13 +24,14 @@ def window_means(images: np.ndarray, radius: int) -> np.ndarray:
         (..., y, x) float32; NaN where the window holds nothing.
     """
     height, width = images.shape[-2:]
-    flat = np.ascontiguousarray(images, np.float32).reshape(-1, height, width)
-    out = np.empty((flat.shape[0], height - 2 * radius, width - 2 * radius), np.float32)
+    flat = packed(images, np.float32).reshape(-1, height, width)
+    out = new(flat, (flat.shape[0], height - 2 * radius, width - 2 * radius))
     _window_means(flat, radius, out)
     return out.reshape(*images.shape[:-2], *out.shape[1:])
 
 
 # columns first, then rows: the sums of a pixel are the same in any block that holds its window
+@also_on_gpu
 @njit(nogil=True, cache=True, error_model="numpy")
 def _window_means(images, radius, out):
     number, height, width = out.shape

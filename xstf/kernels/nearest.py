@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
+from xstf.kernels.offload import also_on_gpu
 from xstf.kernels.smallest import NEVER, START, U, choose, room
 from xstf.kernels.window import FAST, LANES
 
@@ -32,6 +33,7 @@ def say(difference, far):
     return np.float32(1) / ((np.float32(1) + far) * (np.float32(1) + difference))
 
 
+@also_on_gpu
 @njit(nogil=True, cache=True, fastmath=FAST)
 def most_alike(fine, alike, floor, far, offset, weight, count):
     """Find the most alike neighbours of each pixel, itself among them.
@@ -65,7 +67,7 @@ def most_alike(fine, alike, floor, far, offset, weight, count):
         for x in range(width):
             for b in range(bands):
                 centre[b] = fine[b, y + side // 2, x + side // 2]
-                share[b] = np.float32(1) / (abs(centre[b]) + floor)
+                share[b] = share_of(centre[b], floor)
             first = y * wide + x
             _differences(flat, first, tall * wide, wide, centre, share, alike, columns, side, gap)
             for i in range(gap.shape[0]):
@@ -80,7 +82,13 @@ def most_alike(fine, alike, floor, far, offset, weight, count):
 
 
 @njit(inline="always", fastmath=FAST)
-def _grown(gap, difference, share, most):
+def share_of(own, floor):
+    """Return what a difference from a pixel's own value is multiplied by."""
+    return np.float32(1) / (abs(own) + floor)
+
+
+@njit(inline="always", fastmath=FAST)
+def grown(gap, difference, share, most):
     """Return the relative difference with one band more, `NEVER` where that band is not alike."""
     return gap + difference * share if difference <= most else NEVER
 
@@ -98,14 +106,14 @@ def _differences(flat, first, plane, pitch, centre, share, alike, columns, side,
             if b == 0:
                 for i in range(columns):
                     d = abs(flat[at + U(i)] - middle)
-                    gap[to + U(i)] = _grown(np.float32(0), d, part, most)
+                    gap[to + U(i)] = grown(np.float32(0), d, part, most)
             else:
                 for i in range(columns):
                     d = abs(flat[at + U(i)] - middle)
-                    gap[to + U(i)] = _grown(gap[to + U(i)], d, part, most)
+                    gap[to + U(i)] = grown(gap[to + U(i)], d, part, most)
 
 
-# no fastmath: a channel must get the same bits in the vectorised loop and in its remainder
+@also_on_gpu  # no fastmath: a channel has the same bits in the vectorised loop and its remainder
 @njit(nogil=True, cache=True)
 def spread(values, offset, weight, count, out):
     """Write what each pixel's neighbours say together, a missing one left out.

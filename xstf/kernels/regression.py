@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numba import njit
+
+from xstf.kernels.offload import also_on_gpu
 
 FEW = 3  # cells: fewer do not tell a slope
 FLAT = 1e-6  # a window that varies less, relative to its values, holds nothing but rounding
 
 
+@also_on_gpu
 @njit(nogil=True, cache=True)
 def fit_lines(pair, target, radius, gamma, slope, offset, residual):
     """Write least-squares lines of the target's cells on the pair's, in float64.
@@ -29,47 +34,45 @@ def fit_lines(pair, target, radius, gamma, slope, offset, residual):
         (image, rows, columns): filled with what the line leaves of its middle cell, NaN where that
         is missing.
     """
-    side = 2 * radius + 1
-    x = np.empty(side * side)
-    y = np.empty(side * side)
     for n in range(slope.shape[0]):
         for i in range(slope.shape[1]):
             for j in range(slope.shape[2]):
-                count = 0
-                for p in range(side):
-                    for q in range(side):
-                        x[count] = pair[n, i + p, j + q]
-                        y[count] = target[n, i + p, j + q]
-                        count += not np.isnan(x[count] + y[count])
-                a, b = _line(x, y, count, gamma)
-                slope[n, i, j] = a
-                offset[n, i, j] = b
-                own = np.float64(target[n, i + radius, j + radius])
-                residual[n, i, j] = own - (a * pair[n, i + radius, j + radius] + b)
+                line = line_of(pair, target, n, i, j, radius, gamma)
+                slope[n, i, j], offset[n, i, j], residual[n, i, j] = line
 
 
-@njit(nogil=True, cache=True)
-def _line(x, y, count, gamma):
-    """Return slope and offset of the first `count` values."""
-    if count == 0:
-        return np.nan, np.nan
+@njit(inline="always")
+def line_of(pair, target, n, i, j, radius, gamma):
+    """Return slope, offset and residual of the window whose corner is i, j in image n."""
+    count = 0
     middle = 0.0
     height = 0.0
-    for k in range(count):
-        middle += x[k]
-        height += y[k]
-    middle /= count
-    height /= count
+    for p in range(2 * radius + 1):
+        for q in range(2 * radius + 1):
+            x, y = np.float64(pair[n, i + p, j + q]), np.float64(target[n, i + p, j + q])
+            if not math.isnan(x + y):
+                count += 1
+                middle += x
+                height += y
+    middle = middle / count if count > 0 else math.nan
+    height = height / count if count > 0 else math.nan
     spread = 0.0
     both = 0.0
-    for k in range(count):
-        spread += (x[k] - middle) ** 2
-        both += (x[k] - middle) * (y[k] - height)
+    for p in range(2 * radius + 1):
+        for q in range(2 * radius + 1):
+            x, y = np.float64(pair[n, i + p, j + q]), np.float64(target[n, i + p, j + q])
+            if not math.isnan(x + y):
+                spread += (x - middle) ** 2
+                both += (x - middle) * (y - height)
     flat = spread <= FLAT**2 * (spread + count * middle**2)
     slope = 1.0 if count < FEW or flat else (both + gamma) / (spread + gamma)
-    return slope, height - slope * middle
+    slope = slope if count > 0 else math.nan
+    offset = height - slope * middle
+    x = np.float64(pair[n, i + radius, j + radius])
+    return slope, offset, np.float64(target[n, i + radius, j + radius]) - (slope * x + offset)
 
 
+@also_on_gpu
 @njit(nogil=True, cache=True)
 def fill_from_neighbours(cells, out):
     """Write cells, each missing one as the mean of those of its eight neighbours that are there.
@@ -84,21 +87,26 @@ def fill_from_neighbours(cells, out):
     for n in range(out.shape[0]):
         for i in range(out.shape[1]):
             for j in range(out.shape[2]):
-                out[n, i, j] = cells[n, i + 1, j + 1]
-                if not np.isnan(out[n, i, j]):
-                    continue
-                total = 0.0
-                count = 0
-                for p in range(3):
-                    for q in range(3):
-                        value = np.float64(cells[n, i + p, j + q])
-                        if not np.isnan(value):
-                            total += value
-                            count += 1
-                if count > 0:
-                    out[n, i, j] = total / count
+                out[n, i, j] = filled(cells, n, i, j)
 
 
+@njit(inline="always")
+def filled(cells, n, i, j):
+    """Return a cell of image n, or the mean of its neighbours, of which i, j is the first."""
+    total = 0.0
+    count = 0
+    for p in range(3):
+        for q in range(3):
+            value = np.float64(cells[n, i + p, j + q])
+            if not math.isnan(value):
+                total += value
+                count += 1
+    own = np.float64(cells[n, i + 1, j + 1])
+    mean = total / count if count > 0 else math.nan
+    return mean if math.isnan(own) else own
+
+
+@also_on_gpu
 @njit(nogil=True, cache=True)
 def on_lines(fine, slope, offset, residual, scale, spare, out):
     """Write each fine pixel by the line of its cell, plus the residual there.
@@ -132,4 +140,10 @@ def on_lines(fine, slope, offset, residual, scale, spare, out):
                 c = offset[d, b, i]
                 to = out[y, :, d * bands + b]
                 for x in range(out.shape[1]):
-                    to[x] = a[cells[x]] * values[x] + (c[cells[x]] + left[x])
+                    to[x] = on_line(values[x], a[cells[x]], c[cells[x]], left[x])
+
+
+@njit(inline="always")
+def on_line(value, slope, offset, left):
+    """Return a fine value moved by the line of its cell, plus the residual there."""
+    return slope * value + (offset + left)

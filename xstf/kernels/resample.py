@@ -7,6 +7,8 @@ from functools import cache
 import numpy as np
 from numba import njit
 
+from xstf.kernels.offload import also_on_gpu, new, packed
+
 REACH = {"nearest": 0, "linear": 1, "cubic": 2, "tps": 8}  # cells that one fine pixel is made of
 FAINT = 1e-4  # share of a smooth kernel in the fallback, so that a missing cell leaves no hole
 FAST = {"contract", "nsz", "arcp"}
@@ -35,8 +37,8 @@ def upsample(cells: np.ndarray, how: str, scale: int) -> np.ndarray:
     """
     reach = REACH[how]
     rows, columns = (size - 2 * reach for size in cells.shape[-2:])
-    flat = np.ascontiguousarray(cells, np.float32).reshape(-1, *cells.shape[-2:])
-    out = np.empty((flat.shape[0], rows * scale, columns * scale), np.float32)
+    flat = packed(cells, np.float32).reshape(-1, *cells.shape[-2:])
+    out = new(flat, (flat.shape[0], rows * scale, columns * scale))
     mends = how in ("linear", "cubic")
     _upsample(flat, table(how, scale), table("fallback", scale) if mends else _NONE, scale, out)
     return out.reshape(*cells.shape[:-2], *out.shape[1:])
@@ -77,6 +79,14 @@ def _outer(line: np.ndarray) -> np.ndarray:
     return np.einsum("ap,bq->abpq", line, line).reshape(taps, taps, scale * scale)
 
 
+@njit(inline="always", fastmath=FAST)
+def mended(total, lost, rest, held):
+    """Return a weighted sum, or a mean of the cells nearby where weights of it are lost."""
+    mean = rest / held if held > 0 else np.float32(np.nan)
+    return mean if lost > 0 else total
+
+
+@also_on_gpu
 @njit(nogil=True, cache=True, fastmath=FAST)
 def _upsample(cells, weights, fallback, scale, out):
     taps, mends = weights.shape[0], fallback.shape[0]
@@ -99,8 +109,7 @@ def _upsample(cells, weights, fallback, scale, out):
                     _add(image, i + near, j + near, fallback, rest)
                     _weigh(image, i + near, j + near, fallback, False, held)
                     for p in range(total.size):
-                        mean = rest[p] / held[p] if held[p] > 0 else np.float32(np.nan)
-                        total[p] = mean if lost[p] > 0 else total[p]
+                        total[p] = mended(total[p], lost[p], rest[p], held[p])
                 for p in range(scale):
                     for q in range(scale):
                         out[n, i * scale + p, j * scale + q] = total[p * scale + q]

@@ -8,6 +8,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
+from xstf.kernels.offload import also_on_gpu
 from xstf.kernels.window import FAST, LANES
 
 RUN = 64  # output pixels that walk one row of the window before the next row
@@ -68,9 +69,21 @@ def _couple(images, limits, n, row, middle, start, radius):
 
 
 @njit(inline="always", fastmath=FAST)
+def near(value, centre, limit):
+    """Say whether two values are alike; a missing one is like none."""
+    return abs(value - centre) <= limit
+
+
+@njit(inline="always", fastmath=FAST)
 def _alike(couple, one, other, at):
     """Say whether two images are alike at a place and at the centre, where they are one, other."""
-    return (abs(couple[0][at] - one) <= couple[4]) & (abs(couple[1][at] - other) <= couple[5])
+    return near(couple[0][at], one, couple[4]) & near(couple[1][at], other, couple[5])
+
+
+@njit(inline="always")
+def grown(apart, value, own, share):
+    """Return how much images differ with one image more."""
+    return apart + abs(value - own) * share
 
 
 @njit(nogil=True, cache=True, fastmath=FAST)
@@ -138,7 +151,7 @@ def _choose(flat, channels, width, corner, middle, share, places, n, apart, scor
         own = values[middle * channels]
         for m in range(n):
             at = (corner + (places[m] >> SHIFT) * width + (places[m] & COLUMN)) * channels
-            apart[m] += abs(values[at] - own) * share[k]
+            apart[m] = grown(apart[m], values[at], own, share[k])
     most = score.size
     kept = 0
     for m in range(n):
@@ -157,7 +170,7 @@ def _choose(flat, channels, width, corner, middle, share, places, n, apart, scor
 
 
 @njit(inline="always")
-def _weight(unlike, far):
+def weigh(unlike, far):
     """Return the weight of a similar pixel, not normalised [eq 16-17]."""
     return np.float32(1) / (unlike * far + FLOOR)
 
@@ -172,8 +185,8 @@ def _add(flat, channels, width, corner, far, places, n, total):
         one, two = places[m], places[m + 1]
         a = flat[(corner + (one >> SHIFT) * width + (one & COLUMN)) * channels :]
         b = flat[(corner + (two >> SHIFT) * width + (two & COLUMN)) * channels :]
-        v = _weight(a[0], far[one >> SHIFT, one & COLUMN])
-        w = _weight(b[0], far[two >> SHIFT, two & COLUMN]) if m + 1 < n else np.float32(0)
+        v = weigh(a[0], far[one >> SHIFT, one & COLUMN])
+        w = weigh(b[0], far[two >> SHIFT, two & COLUMN]) if m + 1 < n else np.float32(0)
         weights += v + w
         for k in range(total.size):
             total[k] += v * a[k] + w * b[k]
@@ -189,7 +202,7 @@ def _mean_seen(said, y, x, far, places, n, k):
         j, i = places[m] >> SHIFT, places[m] & COLUMN
         value = said[y + j, x + i, k]
         if not np.isnan(value):
-            w = _weight(said[y + j, x + i, 0], far[j, i])
+            w = weigh(said[y + j, x + i, 0], far[j, i])
             total += w * value
             weights += w
     return total / weights if weights > 0 else np.float32(np.nan)
@@ -205,6 +218,7 @@ def _sum(moments, y, x, places, n, total):
             total[k] += value[k]
 
 
+@also_on_gpu
 @njit(nogil=True, cache=True, error_model="numpy")
 def similar_means(
     images, limits, share, second, third, most, wanted, far, said, moments, count, out, sums

@@ -6,9 +6,13 @@ summed, for every band and date, in the order of the list.
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numba import njit
 
+from xstf.kernels.offload import also_on_gpu
+from xstf.kernels.similar import near as alike_in_band
 from xstf.kernels.window import FAST, LANES
 
 FAINT = np.float32(88)  # exp(-88) is about the smallest float32
@@ -24,6 +28,7 @@ def patch_weights(side: int) -> np.ndarray:
     return (np.sum(nested, axis=0) / len(nested)).astype(np.float32)
 
 
+@also_on_gpu
 @njit(nogil=True, cache=True)
 def relate(fine, tolerance, side, coarse, step, gap, limits, gamma, out):
     """Write ``a F + b`` of each pixel, the line of its alike pixels' coarse values on both dates.
@@ -68,8 +73,11 @@ def relate(fine, tolerance, side, coarse, step, gap, limits, gamma, out):
                 for d in range(out.shape[0]):
                     mine = step[d, b, y + half, x + half]
                     _gather(step[d, b].reshape(-1), place, n, s)
-                    sums = _moments(u, s, near, n, own, mine, limits[1])
-                    out[d, b, y, x] = own + (apart + _carried(sums, apart, gamma))
+                    count, value, change, square, both = _moments(
+                        u, s, near, n, own, mine, limits[1]
+                    )
+                    said = carried(count, value, change, square, both, apart, gamma)
+                    out[d, b, y, x] = own + (apart + said)
 
 
 @njit(nogil=True, cache=True)
@@ -86,10 +94,10 @@ def _alike(fine, tolerance, y, x, side, ok, place):
             to = U(j * columns)
             if b == 0:
                 for i in range(columns):
-                    ok[to + U(i)] = np.int32(abs(flat[at + U(i)] - middle) <= most)
+                    ok[to + U(i)] = np.int32(alike_in_band(flat[at + U(i)], middle, most))
             else:
                 for i in range(columns):
-                    ok[to + U(i)] &= np.int32(abs(flat[at + U(i)] - middle) <= most)
+                    ok[to + U(i)] &= np.int32(alike_in_band(flat[at + U(i)], middle, most))
     n = 0
     for j in range(side):
         at = (y + j) * wide + x
@@ -115,7 +123,7 @@ def _nearer(flat, place, n, limit, out):
 
 
 @njit(inline="always", fastmath=FAST)
-def _counts(change, own, near, limit):
+def counts(change, own, near, limit):
     """Say whether a neighbour's change is there, and of about the pixel's size, or itself near."""
     steady = abs(abs(change) - abs(own)) < limit
     return steady | ((near > 0) & (change == change))  # not NaN
@@ -128,7 +136,7 @@ def _moments(values, changes, near, n, own, own_change, limit):
     for p in range(n):
         u = values[p] - own
         s = changes[p]
-        seen = _counts(s, own_change, near[p], limit) & (u == u)  # not NaN
+        seen = counts(s, own_change, near[p], limit) & (u == u)  # not NaN
         u = u if seen else np.float32(0)
         s = s if seen else np.float32(0)
         count += np.float32(1) if seen else np.float32(0)
@@ -139,22 +147,21 @@ def _moments(values, changes, near, n, own, own_change, limit):
     return count, value, change, square, both
 
 
-@njit(nogil=True, cache=True)
-def _carried(sums, apart, gamma):
+@njit(inline="always")
+def carried(count, value, change, square, both, apart, gamma):
     """Return the change of a pixel whose fine value is `apart` from its coarse one.
 
     The slope less 1 is the slope of the change on the pair, under the same restriction.
     """
-    n = np.float64(sums[0])
-    if n == 0:
-        return np.nan
-    mean = sums[1] / n
-    change = sums[2] / n
-    spread = sums[3] - n * mean * mean
-    slope = (sums[4] - n * mean * change) / (spread + gamma) if spread + gamma > 0 else 0.0
-    return slope * (apart - mean) + change
+    n = np.float64(count) if count > 0 else math.nan
+    mean = value / n
+    moved = change / n
+    spread = square - n * mean * mean
+    slope = (both - n * mean * moved) / (spread + gamma) if spread + gamma > 0 else 0.0
+    return slope * (apart - mean) + moved
 
 
+@also_on_gpu
 @njit(nogil=True, cache=True)
 def average(fine, tolerance, side, coarse, step, gap, moved, limits, patch, scale, sums):
     """Write sums for the mean of what alike pixels become, weighted by coarse patches.
@@ -244,14 +251,20 @@ def fade(z):
     return e * e
 
 
+@njit(inline="always", fastmath=FAST)
+def weight_of(total, share, scale):
+    """Return the weight of a neighbour by the mean difference of its patch [eq 8]."""
+    return fade(total / (share * scale))
+
+
 # the numpy model: a check for division by zero would keep the loop from being vectorised
 @njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy")
 def _weighted(total, share, changes, moved, near, n, own_change, limit, scale):
     """Return weighted sum, weight and number of the neighbours that count."""
     told = weight = count = np.float32(0)
     for p in range(n):
-        w = fade(total[p] / (share[p] * scale))
-        seen = _counts(changes[p], own_change, near[p], limit)
+        w = weight_of(total[p], share[p], scale)
+        seen = counts(changes[p], own_change, near[p], limit)
         seen = seen & (moved[p] == moved[p]) & (share[p] > 0)  # not NaN
         w = w if seen else np.float32(0)
         told += w * moved[p] if seen else np.float32(0)
@@ -260,6 +273,7 @@ def _weighted(total, share, changes, moved, near, n, own_change, limit, scale):
     return told, weight, count
 
 
+@also_on_gpu
 @njit(nogil=True, cache=True)
 def window_means(images, side, out):
     """Write the mean over a window around each pixel, what is missing left out.

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numba import njit
 
 from xstf.kernels.minimum import bounded_minimum
+from xstf.kernels.offload import also_on_gpu, in_main_memory
 
 
+@in_main_memory
 @njit(nogil=True, cache=True)
 def merge_small(shares, least, alike):
     """Give shares below `least` to the most alike class of the same cell, smallest first.
@@ -42,6 +46,7 @@ def merge_small(shares, least, alike):
                 shares[small, i, j] = 0.0
 
 
+@in_main_memory
 @njit(nogil=True, cache=True)
 def unmix(shares, values, lows, highs, alike, radius, least, prior, purest, out):
     """Write what each class says in each cell: least squares over the window, within bounds.
@@ -204,6 +209,7 @@ def _solve(square, used, told, count, weight, centre, low, high):
     return bounded_minimum(system, side, low, high)
 
 
+@also_on_gpu
 @njit(nogil=True, cache=True)
 def say_by_class(names, said, alone, out):
     """Write what its class says in its cell for each pixel.
@@ -226,6 +232,11 @@ def say_by_class(names, said, alone, out):
             for y in range(i * cell, (i + 1) * cell):
                 for j in range(columns):
                     for x in range(j * cell, (j + 1) * cell):
-                        name = names[y, x]
-                        value = said[n, name - 1, i, j] if name > 0 else np.nan
-                        out[n, y, x] = alone[n, i, j] if np.isnan(value) else value
+                        out[n, y, x] = say(names[y, x], said, alone, n, i, j)
+
+
+@njit(inline="always")
+def say(name, said, alone, n, i, j):
+    """Return what a class says in a cell, or what the cell says alone."""
+    value = said[n, max(name, 1) - 1, i, j]
+    return np.float64(alone[n, i, j]) if name == 0 or math.isnan(value) else value

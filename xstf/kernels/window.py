@@ -8,6 +8,8 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
+from xstf.kernels.offload import also_on_gpu
+
 FAST = {"contract", "reassoc", "nsz", "arcp"}
 LANES = 16  # float32 in one vector register; loops along a window's rows take whole registers
 RUN = 256  # output pixels side by side in the inner loops; what they read stays in the near caches
@@ -67,6 +69,7 @@ def weigh_date(weight, passed, soon, limit, far, flat, full, temporal):
     return weight if soon >= (ZERO if passed else limit) else ZERO
 
 
+@also_on_gpu
 @njit(nogil=True, cache=True)
 def alike_means(
     fine, near, soon, moved, near_limit, soon_limit, far, flat, alike, full, temporal, strict,

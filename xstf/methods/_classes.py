@@ -92,18 +92,18 @@ class Model:
 
     def ordinary(self, fine: np.ndarray) -> np.ndarray:
         """Return the fine image (band, y, x) with extreme values brought to the ordinary ones."""
-        low, high = self.ends.astype(np.float32).T[..., None, None]
+        low, high = np.asarray(self.ends.astype(np.float32).T[..., None, None], like=fine)
         return np.clip(fine, low, high)
 
     def classify(self, b: Block) -> np.ndarray:
         """Return the class of each pixel of a block, 1 and up, 0 where none, (y, x) uint8."""
         from xstf.kernels.classify import classify
 
-        names = np.zeros(b.fine.shape[2:], np.uint8)
+        names = np.zeros_like(b.fine, dtype=np.uint8, shape=b.fine.shape[2:])
         if self.labels is None:
             classify(b.fine[0], self.centres, names)
         else:
-            names = self.labels[_labels(b)]
+            names = np.asarray(self.labels, like=names)[_labels(b)]
             names[np.isnan(b.fine[0]).any(axis=0)] = 0
         return names
 

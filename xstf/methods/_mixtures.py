@@ -30,8 +30,9 @@ class Mixtures:
             (band, y, x).
         """
         from xstf.kernels.fractions import soft_classes
+        from xstf.kernels.offload import new
 
-        out = np.empty((self.model.classes, *fine.shape[1:]), np.float32)
+        out = new(fine, (self.model.classes, *fine.shape[1:]))
         soft_classes(fine, self.spectra.mean, self.spectra.inverse, out)
         return out
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
+from typing import Any
 
 import numpy as np
 
@@ -42,8 +43,9 @@ def moments(fine: np.ndarray, coarse: np.ndarray, centre: np.ndarray) -> np.ndar
     centre
         (band,): taken from all values before they are squared, to lose no digits.
     """
-    f, c = (a - centre.astype(np.float32)[:, None, None] for a in (fine, coarse))
-    known = ~np.asarray((np.isnan(f) | np.isnan(c)).any(axis=(0, 1)))
+    middle = np.asarray(centre.astype(np.float32)[:, None, None], like=fine)
+    f, c = (a - middle for a in (fine, coarse))
+    known: Any = ~(np.isnan(f) | np.isnan(c)).any(axis=(0, 1))
     parts = [c[0] + c[1], c[0] - c[1], f[0] + f[1], (c * c).sum(0), (f * f).sum(0), (c * f).sum(0)]
     bands = np.where(known, np.stack(parts, axis=1), 0)
     return np.concatenate([known[None], bands.reshape(-1, *known.shape)]).astype(np.float32)
@@ -77,7 +79,8 @@ def regression(
         spread_c, spread_f = cc - c * c / total, ff - f * f / total
         common = cf - c * f / total
         slope = common / spread_c
-        trusted = common**2 > _least_share(most)[number.astype(int)] * spread_c * spread_f
+        least_share = np.asarray(_least_share(most), like=sums)
+        trusted = common**2 > least_share[number.astype(int)] * spread_c * spread_f
         trusted &= (np.abs(change) >= least * number) & (slope > bounds[0]) & (slope <= bounds[1])
     return np.where(trusted & (number > FEW), slope, 1).astype(np.float32)
 

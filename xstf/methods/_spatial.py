@@ -20,6 +20,8 @@ MARK = "spatial "  # before the names of the planes that the spatial prediction 
 class Spline(Method):
     """The thin-plate spline of the target's coarse image, continued past the scene's edge."""
 
+    on_gpu = True
+
     def prepare(self, scene: Whole) -> Prepared:
         """Continue each target's coarse image past the scene's edge."""
         from xstf.kernels.spline import continuation, extend
@@ -50,6 +52,8 @@ class Spline(Method):
 @dataclass(frozen=True, kw_only=True)
 class Cubic(Method):
     """The target's coarse image, upsampled by cubic convolution."""
+
+    on_gpu = True
 
     @property
     def reach(self) -> int:
@@ -183,7 +187,8 @@ def _cut(image: np.ndarray, spare: int) -> np.ndarray:
 
 def _checked(made: Any, spatial: Method, own: Block) -> np.ndarray:
     shape = (len(own.target), *own.fine.shape[1:])
-    found = np.asarray(made["fused"] if isinstance(made, Mapping) and "fused" in made else made)
+    found = made["fused"] if isinstance(made, Mapping) and "fused" in made else made
+    found = found if hasattr(found, "shape") else np.asarray(found)
     if found.shape != shape:
         raise ValueError(
             f"the spatial prediction {spatial.label} returned shape {found.shape}, not {shape}; "

@@ -23,6 +23,7 @@ class Add(Method):
     pairs = range(1, 3)
     unchanged = "texture"
     trivial = True
+    on_gpu = True
     upsample: str = param("cubic", choices=UPSAMPLE, doc="how coarse change comes to fine pixels")
 
     @property
@@ -36,8 +37,8 @@ class Add(Method):
 
     def block(self, b: Block) -> dict[str, np.ndarray]:
         """Return the prediction of each date."""
-        total = np.zeros((len(b.target), *b.fine.shape[1:]), np.float32)
-        count = np.zeros(total.shape, np.float32)
+        total = np.zeros_like(b.fine, shape=(len(b.target), *b.fine.shape[1:]))
+        count = np.zeros_like(total)
         for pair in range(len(b.fine)):
             moved = added(b, pair, self.upsample)
             seen = ~np.isnan(moved)

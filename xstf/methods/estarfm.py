@@ -59,6 +59,7 @@ class Estarfm(Method):
     pairs = range(2, 3)
     unchanged = "texture"
     layers = ("fused", "similar")
+    on_gpu = True
     window: int = param(
         51,
         ge=3,
@@ -131,8 +132,8 @@ class Estarfm(Method):
         fine, coarse, steps = (around(a, b.halo, half) for a in (b.fine, coarse, steps))
         own = b.fine[(..., *b.inner)]
         seen = ~np.isnan(own).any(axis=1)
-        fused = np.full((*steps.shape[1:3], *own.shape[2:]), np.nan, np.float32)
-        similar = np.full(own.shape[2:], np.nan, np.float32)
+        fused = np.full_like(own, np.nan, shape=(*steps.shape[1:3], *own.shape[2:]))
+        similar = np.full_like(own, np.nan, shape=own.shape[2:])
         for pairs, there in (
             ([0, 1], seen[0] & seen[1]),
             ([0], seen[0] & ~seen[1]),
@@ -144,7 +145,7 @@ class Estarfm(Method):
                 said = self._ask(fine[pairs], coarse[pairs], steps[pairs], limits, centre, there)
                 slope = self._slope(said)
                 for date in range(len(fused)):
-                    plain = window_means(steps[pairs, date], half)
+                    plain = window_means(np.stack([steps[p, date] for p in pairs]), half)
                     found = _predict(own[pairs], plain, slope, said, date, b.valid_range)
                     np.copyto(fused[date], found, where=there)
                 np.copyto(similar, said.count, where=there)
@@ -175,26 +176,29 @@ class Estarfm(Method):
             (y, x): which pixels.
         """
         from xstf.kernels.likeness import dissimilarity
+        from xstf.kernels.offload import new
         from xstf.kernels.similar import couples, rises, similar_means
 
         far = rises(self.window // 2)
         images = fine.reshape(-1, *fine.shape[2:])
         order, slots = couples(len(images))
         padding = ((0, 0), (0, 0), (0, far.shape[1] - far.shape[0]))
-        wide = np.pad(images[order], padding, constant_values=np.nan)
+        ordered = np.stack([images[n] for n in order])
+        wide = np.pad(ordered, padding, constant_values=np.nan)
         limit = limits.ravel().astype(np.float32)
         share = np.divide(1, limit, out=np.zeros_like(limit), where=limit > 0)
-        unlike = np.empty(fine.shape[2:], np.float32)
+        unlike = new(fine, fine.shape[2:])
         dissimilarity(fine, coarse, unlike)
         added = sums = None
         if self.slope in ("code", "paper") and len(fine) == 2:
             parts = moments(fine, coarse, centre)
-            added, sums = _by_pixel([parts]), np.zeros((len(parts), *there.shape))
+            added = _by_pixel([parts])
+            sums = np.zeros_like(fine, dtype=np.float64, shape=(len(parts), *there.shape))
         apart = coarse[0] - coarse[-1]
         said = _by_pixel([unlike, images, apart, steps])
-        count = np.zeros(there.shape, np.int32)
+        count = np.zeros_like(there, dtype=np.int32)
         ends = np.cumsum([len(images), len(apart), steps[..., 0, 0].size])
-        means = np.zeros((ends[2], *there.shape), np.float32)
+        means = np.zeros_like(fine, shape=(ends[2], *there.shape))
         similar_means(
             wide, limit[order], share, 1 if slots > 1 else None, 1 if slots > 2 else None,
             self.num_similar, there, far, said, added, count, means, sums,
@@ -290,7 +294,7 @@ def _by_pixel(parts: Sequence[np.ndarray]) -> np.ndarray:
     """Return images (..., y, x) as (y, x, image), filled up with zeros to whole registers."""
     size = parts[0].shape[-2:]
     total = sum(part[..., 0, 0].size for part in parts)
-    out = np.zeros((*size, -(-total // 8) * 8), np.float32)
+    out = np.zeros_like(parts[0], dtype=np.float32, shape=(*size, -(-total // 8) * 8))
     at = 0
     for part in parts:
         images = part.reshape(-1, *size)

@@ -51,6 +51,7 @@ class Fitfc(Method):
 
     layers = ("fused", "similar")
     unchanged = "flat"
+    on_gpu = True
     cells = True
     cell_window: int = param(
         3,
@@ -109,21 +110,23 @@ class Fitfc(Method):
     def block(self, b: Block) -> dict[str, np.ndarray]:
         """Return the prediction of each date and how many neighbours it is the mean of."""
         from xstf.kernels.nearest import spread
+        from xstf.kernels.offload import new, packed
 
         offset, weight, count = self._neighbours(b)
         moved = self._moved(b)
-        said = np.empty((*count.shape, moved.shape[2]), np.float32)
+        said = new(moved, (*count.shape, moved.shape[2]))
         spread(moved, offset, weight, count, said)
         shape = len(b.target), b.fine.shape[1], *count.shape
         similar = np.where(count > 0, count, np.nan).astype(np.float32)
         return {
-            "fused": np.ascontiguousarray(said.transpose(2, 0, 1)).reshape(shape),
+            "fused": packed(said.transpose(2, 0, 1)).reshape(shape),
             "similar": np.broadcast_to(similar, shape),
         }
 
     def _neighbours(self, b: Block) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Return offsets and weights of each pixel's neighbours, and their number [eq 3, 5, 6]."""
         from xstf.kernels.closest import closest, ties
+        from xstf.kernels.offload import new
         from xstf.kernels.window import distances
 
         half = self.window // 2
@@ -131,26 +134,27 @@ class Fitfc(Method):
         fine = around(b.fine[0], b.halo, half, tie.shape[1] - tie.shape[0])
         rows, columns = b.inner
         size = rows.stop - rows.start, columns.stop - columns.start
-        offset = np.empty((*size, min(self.num_similar, self.window**2)), np.int32)
-        weight, count = np.empty(offset.shape, np.float32), np.empty(size, np.int32)
+        offset = new(fine, (*size, min(self.num_similar, self.window**2)), np.int32)
+        weight, count = new(fine, offset.shape), new(fine, size, np.int32)
         closest(fine, tie, distances(half, self.window / 2), offset, weight, count)
         return offset, weight, count
 
     def _moved(self, b: Block) -> np.ndarray:
         """Return lines and residuals on fine pixels [eq 2, 7]: (y, x, date * band), and around."""
+        from xstf.kernels.offload import new, packed
         from xstf.kernels.regression import fit_lines, on_lines
         from xstf.kernels.resample import upsample
 
         radius = self.cell_window // 2
-        pair = np.ascontiguousarray(np.broadcast_to(b.coarse[0], b.target.shape))
+        pair = packed(np.broadcast_to(b.coarse[0], b.target.shape))
         tall, wide = (n - 2 * radius for n in b.target.shape[2:])
-        slope, line, residual = np.empty((3, *b.target.shape[:2], tall, wide), np.float32)
+        slope, line, residual = new(b.target, (3, *b.target.shape[:2], tall, wide))
         fitted = map(_images, (slope, line, residual))
         fit_lines(*map(_images, (pair, b.target)), radius, self.gamma, *fitted)
         left = upsample(_continued(residual), "cubic", b.scale)
         spare = b.halo - self.window // 2
         size = (n - 2 * spare for n in b.fine.shape[2:])
-        out = np.empty((*size, left.shape[0] * left.shape[1]), np.float32)
+        out = new(left, (*size, left.shape[0] * left.shape[1]))
         rim = 2 * BICUBIC
         own = (..., slice(rim, tall - rim), slice(rim, wide - rim))
         on_lines(b.fine[0], slope[own], line[own], left, b.scale, spare, out)
@@ -163,11 +167,12 @@ def _images(cells: np.ndarray) -> np.ndarray:
 
 def _continued(residual: np.ndarray) -> np.ndarray:
     """Return residuals (date, band, y, x) filled as far as the interpolation reaches, less rim."""
+    from xstf.kernels.offload import new
     from xstf.kernels.regression import fill_from_neighbours
 
     for _ in range(BICUBIC):
         *lead, tall, wide = residual.shape
-        filled = np.empty((*lead, tall - 2, wide - 2), np.float32)
+        filled = new(residual, (*lead, tall - 2, wide - 2))
         fill_from_neighbours(_images(residual), _images(filled))
         residual = filled
     return np.nan_to_num(residual, nan=0.0)

@@ -87,6 +87,11 @@ class Fsdaf(Classified):
         """The method that makes the spatial prediction."""
         return BUILT_IN[self.spatial] if isinstance(self.spatial, str) else self.spatial
 
+    @property
+    def on_gpu(self) -> bool:  # type: ignore[override]  # a spatial prediction may not
+        """Whether the spatial prediction can run on a GPU too."""
+        return self.interpolation.on_gpu
+
     def memory_aside(self, cells: int) -> float:
         """Count what is prepared for classes and for the spatial prediction."""
         return super().memory_aside(cells) + self.interpolation.memory_aside(cells)
@@ -142,6 +147,7 @@ class Fsdaf(Classified):
             Half the window.
         """
         from xstf.kernels.nearest import spread
+        from xstf.kernels.offload import new, packed
 
         rows, columns = b.inner
         size = (rows.stop - rows.start, columns.stop - columns.start)
@@ -149,8 +155,8 @@ class Fsdaf(Classified):
         dates, bands = change.shape[:2]
         halo = (change.shape[-1] - size[1]) // 2
         near = around(change, halo, half).reshape(dates * bands, size[0] + 2 * half, -1)
-        said = np.empty((*size, dates * bands), np.float32)
-        spread(np.ascontiguousarray(near.transpose(1, 2, 0)), offset, weight, count, said)
+        said = new(change, (*size, dates * bands))
+        spread(packed(near.transpose(1, 2, 0)), offset, weight, count, said)
         own = b.fine[0][:, rows, columns]
         fused = own + said.transpose(2, 0, 1).reshape(dates, bands, *size)
         gone = np.isnan(own).any(axis=0)
@@ -171,13 +177,14 @@ class Fsdaf(Classified):
             Half the window.
         """
         from xstf.kernels.nearest import most_alike, rings
+        from xstf.kernels.offload import new
 
         far = rings(half)
         fine = around(b.fine[0], b.halo, half, far.shape[1] - far.shape[0])
         alike = (2 * b.numbers.deviation / b.numbers.classes).astype(np.float32)
         size = tuple(part.stop - part.start for part in b.inner)
-        offset = np.empty((*size, min(self.num_similar, self.window**2)), np.int32)
-        weight, count = np.empty(offset.shape, np.float32), np.empty(size, np.int32)
+        offset = new(fine, (*size, min(self.num_similar, self.window**2)), np.int32)
+        weight, count = new(fine, offset.shape), new(fine, size, np.int32)
         most_alike(fine, alike, FLOOR, far, offset, weight, count)
         return offset, weight, count
 
@@ -223,17 +230,19 @@ class Fsdaf(Classified):
             (date, band, y, x): the spatial prediction.
         """
         from xstf.kernels.classify import homogeneity
+        from xstf.kernels.offload import new
         from xstf.kernels.residual import distribute
 
         fine = b.numbers.ordinary(b.fine[0])
         names = b.numbers.classify(b)
-        alone = np.empty(names.shape, np.float32)
+        alone = new(names, names.shape)
         homogeneity(names, b.numbers.classes, self.window // 2, alone)
         step = b.target - b.coarse[0]
-        change = np.empty((len(b.target), *fine.shape), np.float32)
+        change = new(fine, (len(b.target), *fine.shape))
         for date, found in enumerate(b.dated):
+            gain = found.gain[..., None]
             distribute(
-                fine, names, alone, found.gain, spatial[date], step[date], found.lows, found.highs,
+                fine, names, alone, gain, spatial[date], step[date], found.lows, found.highs,
                 b.scale, change[date],
             )  # fmt: skip
         return change

@@ -43,6 +43,7 @@ class Hcm(Method):
     """
 
     unchanged = "texture"
+    on_gpu = True
     cells = True
     window: int = param(
         7, ge=3, le=99, odd=True, unit="coarse cells", doc="side of the window", source="program"
@@ -78,9 +79,10 @@ class Hcm(Method):
     def block(self, b: Block) -> dict[str, np.ndarray]:
         """Return the prediction of each date."""
         from xstf.kernels.mapping import mapped
+        from xstf.kernels.offload import new
 
         dates, bands = b.target.shape[:2]
-        fused = np.empty((dates, *b.fine.shape[1:]), np.float32)
+        fused = new(b.fine, (dates, *b.fine.shape[1:]))
         groups = 1 if self.joint else bands
         own = b.fine[0].reshape(groups, bands // groups, *b.fine.shape[2:])
         for date in range(dates):
@@ -93,14 +95,14 @@ class Hcm(Method):
     def _shares(self, b: Block, target: np.ndarray, groups: int) -> np.ndarray:
         """Return the share of each band in each one's change, (group, band + 1, band, y, x)."""
         from xstf.kernels.mapping import fit_mappings
+        from xstf.kernels.offload import new, packed
 
         radius = self.window // 2
         tall, wide = (n - 2 * radius for n in target.shape[1:])
         pair, after = (
-            np.ascontiguousarray(image).reshape(groups, -1, *image.shape[1:])
-            for image in (b.coarse[0], target)
+            packed(image).reshape(groups, -1, *image.shape[1:]) for image in (b.coarse[0], target)
         )
         bands = pair.shape[1]
-        shares = np.empty((groups, bands + 1, bands, tall, wide), np.float32)
+        shares = new(pair, (groups, bands + 1, bands, tall, wide))
         fit_mappings(pair, after, radius, self.pull, self.white, shares)
         return shares

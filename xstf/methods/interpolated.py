@@ -22,6 +22,7 @@ class Interpolated(Method):
     pairs = range(2, 3)
     unchanged = "texture"
     trivial = True
+    on_gpu = True
 
     def memory(self, size: BlockSize) -> float:
         """Count the result, the step between the pairs, and one date's mean in the making."""
@@ -29,9 +30,11 @@ class Interpolated(Method):
 
     def block(self, b: Block) -> dict[str, np.ndarray]:
         """Return the weighted mean for each date."""
+        from xstf.kernels.offload import new
+
         before, after = b.fine[(..., *b.inner)]
         step = after - before
-        fused = np.empty((len(b.target), *before.shape), np.float32)
+        fused = new(b.fine, (len(b.target), *before.shape))
         for date, at in enumerate(b.target_times):
             late = np.float32(np.clip((at - b.times[0]) / (b.times[1] - b.times[0]), 0, 1))
             # from the nearer one, so that both ends and equal images come out exactly

@@ -144,22 +144,23 @@ class Sfsdaf(Fsdaf):
             (date, band, y, x): the spatial prediction.
         """
         from xstf.kernels.classify import homogeneity
+        from xstf.kernels.offload import new, packed
         from xstf.kernels.residual import distribute
 
         near = self._near(b.scale)
         names, soft = b.numbers.model.classify(b), b.numbers.soft(b.fine[0])
-        alone = np.empty(names.shape, np.float32)
+        alone = new(names, names.shape)
         homogeneity(names, b.numbers.model.classes, b.scale // 2, alone)
         foretold = self._foretold(b, soft, near)
         names, alone, fine = (
-            np.ascontiguousarray(around(image, b.halo, near)) for image in (names, alone, b.fine[0])
+            packed(around(image, b.halo, near)) for image in (names, alone, b.fine[0])
         )
         cells = (b.halo - near) // b.scale
         step = around(b.target - b.coarse[0], cells, 0)
         out = np.empty_like(foretold)
         free = np.full(len(fine), np.inf)
         for date, moved in enumerate(foretold):
-            told = np.ascontiguousarray(around(spatial[date], b.halo, near))
+            told = packed(around(spatial[date], b.halo, near))
             distribute(
                 fine, names, alone, moved, told, step[date], -free, free, b.scale, out[date], 1
             )
@@ -179,18 +180,19 @@ class Sfsdaf(Fsdaf):
         """
         from xstf.kernels.fractions import change_of_mixture
         from xstf.kernels.nearest import spread
+        from xstf.kernels.offload import new, packed
         from xstf.kernels.resample import upsample
 
         half = b.scale // 2
         inner = tuple(part.stop - part.start + 2 * near for part in b.inner)
         found = self._closest(soft, b.halo - near, half, b.scale, 1.0)
-        soft = np.ascontiguousarray(around(soft, b.halo, near))
+        soft = packed(around(soft, b.halo, near))
         shares = around(upsample(b.made["shares"], "cubic", b.scale), b.halo, near + half)
         channels = shares.reshape(-1, *shares.shape[2:]).transpose(1, 2, 0)
-        shift = np.empty((*inner, channels.shape[2]), np.float32)
-        spread(np.ascontiguousarray(channels), *found, shift)
+        shift = new(soft, (*inner, channels.shape[2]))
+        spread(packed(channels), *found, shift)
         step = shift.transpose(2, 0, 1).reshape(len(b.target), len(soft), *inner)
-        out = np.empty((len(b.target), b.fine.shape[1], *inner), np.float32)
+        out = new(soft, (len(b.target), b.fine.shape[1], *inner))
         for date, mixed in enumerate(b.dated):
             change_of_mixture(soft, step[date], mixed.start, mixed.end, out[date])
         return out
@@ -212,13 +214,14 @@ class Sfsdaf(Fsdaf):
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Return offsets, weights and number of the pixels alike in images (image, y, x)."""
         from xstf.kernels.closest import closest, ties
+        from xstf.kernels.offload import new
         from xstf.kernels.window import distances
 
         tie = ties(half, EQUAL * deviation)
         near = around(images, halo, half, tie.shape[1] - tie.shape[0])
         size = tuple(n - 2 * halo for n in images.shape[1:])
-        offset = np.empty((*size, min(self.num_similar, (2 * half + 1) ** 2)), np.int32)
-        weight, count = np.empty(offset.shape, np.float32), np.empty(size, np.int32)
+        offset = new(images, (*size, min(self.num_similar, (2 * half + 1) ** 2)), np.int32)
+        weight, count = new(images, offset.shape), new(images, size, np.int32)
         closest(near, tie, distances(half, scale / 2), offset, weight, count, 1)
         return offset, weight, count
 

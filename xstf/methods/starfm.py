@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
+from functools import partial, reduce
 from typing import Any
 
 import numpy as np
@@ -36,6 +36,7 @@ class Starfm(Method):
     pairs = range(1, 3)
     unchanged = "flat"
     layers = ("fused", "similar")
+    on_gpu = True
     window: int = param(
         51, ge=3, odd=True, unit="fine pixels", doc="side of the search window", source="1500 m"
     )
@@ -99,6 +100,8 @@ class Starfm(Method):
 
     def block(self, b: Block) -> dict[str, np.ndarray]:
         """Return the prediction of each date, one band at a time."""
+        from xstf.kernels.offload import new
+
         coarse = [on_fine(b, image, self.upsample) for image in b.coarse]
         steps = [change(b, pair, self.upsample) for pair in range(len(b.fine))]
         rows, columns = b.inner
@@ -108,8 +111,8 @@ class Starfm(Method):
             rows.stop - rows.start,
             columns.stop - columns.start,
         )
-        fused = np.empty(shape, np.float32)
-        similar = np.zeros(shape, np.float32) if "similar" in b.layers else None
+        fused = new(b.fine, shape)
+        similar = np.zeros_like(fused) if "similar" in b.layers else None
         for band in range(shape[1]):
             fused[:, band] = self._band(
                 b,
@@ -158,8 +161,8 @@ class Starfm(Method):
         gap_limit, step_limit = self._limits(np.abs(fine - coarse), np.abs(steps), b.inner)
         near_limit, soon_limit = self._weight(gap_limit), self._weight(step_limit)
         moved = fine[:, None] + steps
-        total = np.zeros(soon_limit.shape, np.float32)
-        weight = np.zeros(soon_limit.shape, np.float32)
+        total = np.zeros_like(soon_limit)
+        weight = np.zeros_like(soon_limit)
         temporal = self.temporal
         if temporal is None:
             temporal = self.rule == "paper" or len(fine) > 1
@@ -193,8 +196,8 @@ class Starfm(Method):
         choose = np.fmax if self.rule == "paper" else np.fmin
         rows, columns = inner
         fine, coarse = self.uncertainty_fine, self.uncertainty_coarse
-        near = choose.reduce(gap[:, rows, columns]) + np.float32(np.hypot(fine, coarse))
-        soon = choose.reduce(steps[..., rows, columns]) + np.float32(np.sqrt(2) * coarse)
+        near = reduce(choose, gap[:, rows, columns]) + np.float32(np.hypot(fine, coarse))
+        soon = reduce(choose, steps[..., rows, columns]) + np.float32(np.sqrt(2) * coarse)
         return near, soon
 
     def _weight(self, difference: np.ndarray) -> np.ndarray:

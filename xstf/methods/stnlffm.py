@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -49,6 +50,7 @@ class Stnlffm(Method):
     pairs = range(1, 3)
     layers = ("fused", "similar")
     unchanged = "flat"
+    on_gpu = True
     window: int = param(
         51, ge=3, odd=True, unit="fine pixels", doc="side of the search window", source="paper"
     )
@@ -127,17 +129,19 @@ class Stnlffm(Method):
             )
             for pair in range(len(b.fine))
         ]  # fmt: skip
-        total = weight = count = np.zeros((), np.float32)
-        alone = []
+        total: Any = np.float32(0)
+        weight = count = total
+        each = []
         for side, share in zip(sides, _shares(sides, b.halo, self.window), strict=True):
             moved, own = self._moved(side, b)
             said, mass, some = self._averaged(side, b, moved)
             if self.rule == "code":
                 said, mass = _ratio(said, mass), np.sign(mass)
             total, weight, count = total + share * said, weight + share * mass, count + some
-            alone.append(own)
+            each.append(own)
+        alone = np.stack(each)
         known = ~np.isnan(alone)
-        mean = _ratio(np.nan_to_num(np.stack(alone)).sum(axis=0), known.sum(axis=0))
+        mean = _ratio(np.nan_to_num(alone).sum(axis=0), known.sum(axis=0))
         fused = np.where(weight > 0, _ratio(total, weight), mean)
         fused[~known.any(axis=0)] = np.nan
         similar = np.where(np.isnan(fused), np.float32(np.nan), count)
@@ -148,12 +152,13 @@ class Stnlffm(Method):
 
         Both are (date, band, y, x); what leaves the valid range is missing in the first.
         """
+        from xstf.kernels.offload import new
         from xstf.kernels.transfer import relate
 
         half, rim = self.window // 2, self.patch // 2
         cut = side.around(b.halo, half + half + rim, self._padding)
         wide = [n - self._padding * last - 2 * half for last, n in enumerate(cut.fine.shape[1:])]
-        moved = np.empty((*cut.step.shape[:2], *wide), np.float32)
+        moved = new(cut.step, (*cut.step.shape[:2], *wide))
         relate(
             cut.fine, self._tolerance(cut.fine), self.window, cut.coarse, cut.step, cut.gap,
             self._limits(), self.gamma, moved,
@@ -166,12 +171,13 @@ class Stnlffm(Method):
 
     def _averaged(self, side: _Side, b: Block, moved: np.ndarray) -> np.ndarray:
         """Return weighted sum, weight and number of neighbours [eq 5, 8], (3, date, band, y, x)."""
+        from xstf.kernels.offload import new
         from xstf.kernels.transfer import average, patch_weights
 
         half, rim = self.window // 2, self.patch // 2
         cut = side.around(b.halo, half + rim, self._padding)
         size = [n - 2 * (half + rim) for n in moved.shape[2:]]
-        sums = np.empty((3, *moved.shape[:2], *size), np.float32)
+        sums = new(moved, (3, *moved.shape[:2], *size))
         average(
             cut.fine, self._tolerance(cut.fine), self.window, cut.coarse, cut.step, cut.gap,
             around(moved, 0, 0, self._padding), self._limits(), patch_weights(self.patch),
@@ -213,20 +219,24 @@ class _Side:
 
     def around(self, halo: int, half: int, padding: int) -> _Side:
         """Return the images with `half` pixels around the block, and columns of NaN."""
+        from xstf.kernels.offload import packed
+
         images = (self.fine, self.coarse, self.step)
-        return _Side(*(np.ascontiguousarray(around(i, halo, half, padding)) for i in images))
+        return _Side(*(packed(around(i, halo, half, padding)) for i in images))
 
 
-def _shares(sides: list[_Side], halo: int, window: int) -> list[np.ndarray]:
+def _shares(sides: list[_Side], halo: int, window: int) -> list[Any]:
     """Return each pair's share by its mean coarse change in the window [eq 9]."""
+    from xstf.kernels.offload import new
     from xstf.kernels.transfer import window_means
 
     if len(sides) == 1:
-        return [np.ones((), np.float32)]
+        return [np.float32(1)]
     means = []
     for side in sides:
         size = np.abs(around(side.step, halo, window // 2))
-        mean = np.empty((*size.shape[:2], *(n - window + 1 for n in size.shape[2:])))
+        shape = *size.shape[:2], *(n - window + 1 for n in size.shape[2:])
+        mean = new(size, shape, np.float64)
         window_means(size.reshape(-1, *size.shape[2:]), window, mean.reshape(-1, *mean.shape[2:]))
         means.append(mean)
     first, second = means

@@ -21,6 +21,7 @@ class Unchanged(Method):
 
     unchanged = "texture"
     trivial = True
+    on_gpu = True
 
     def memory(self, size: BlockSize) -> float:
         """Count the result."""

@@ -28,6 +28,7 @@ def window_of(cells: int, source: str) -> Any:
 class Unmix(Classified):
     """What the unmixing methods share: classes, and least squares in a window around each cell."""
 
+    on_gpu = True
     window: int = window_of(5, "")
     least_share: float | None = param(
         None,
@@ -98,24 +99,26 @@ class Unmix(Classified):
             (date, band, y, x) float32. A pixel without a class has the value of its cell.
         """
         from xstf.kernels.classify import fractions
+        from xstf.kernels.offload import new, packed
         from xstf.kernels.unmix import merge_small, say_by_class, unmix
 
         model, alike = b.numbers.model, b.numbers.spectra.alike
         names = model.classify(b)
-        shares = np.zeros((model.classes, *values.shape[2:]))
+        shape = model.classes, *values.shape[2:]
+        shares = np.zeros_like(values, dtype=np.float64, shape=shape)
         fractions(names, b.scale, 5, shares)
         merge_small(shares, self.merged(), alike)
         radius, reach = self.window // 2, b.halo // b.scale
         flat = values.reshape(-1, *values.shape[2:])
-        told, shares = (np.ascontiguousarray(around(a, reach, radius)) for a in (flat, shares))
+        told, shares = (packed(around(a, reach, radius)) for a in (flat, shares))
         lows, highs = np.stack(b.dated, axis=1).reshape(2, -1).astype(np.float64)
         lows, highs = (np.tile(ends, len(flat) // len(lows)) for ends in (lows, highs))
-        alone = np.ascontiguousarray(around(flat, reach, 0))
-        said = np.empty((len(flat), model.classes, *alone.shape[1:]))
+        alone = packed(around(flat, reach, 0))
+        said = new(flat, (len(flat), model.classes, *alone.shape[1:]), np.float64)
         drawn = 1 if purest else None
         unmix(shares, told, lows, highs, alike, radius, least, prior, drawn, said)
-        out = np.empty((len(flat), *(n * b.scale for n in alone.shape[1:])), np.float32)
-        say_by_class(np.ascontiguousarray(names[b.inner]), said, alone, out)
+        out = new(flat, (len(flat), *(n * b.scale for n in alone.shape[1:])))
+        say_by_class(packed(names[b.inner]), said, alone, out)
         return out.reshape(*values.shape[:2], *out.shape[1:])
 
 
@@ -163,9 +166,8 @@ class Ubdf(Unmix):
 
     def block(self, b: Block) -> dict[str, np.ndarray]:
         """Return the prediction of each date."""
-        said = self.unmixed(b, b.target)
-        said[:, np.isnan(b.fine[0][(slice(None), *b.inner)])] = np.nan
-        return {"fused": said}
+        missing = np.isnan(b.fine[0][(slice(None), *b.inner)])
+        return {"fused": np.where(missing, np.float32(np.nan), self.unmixed(b, b.target))}
 
 
 @register("stdfa")

@@ -21,6 +21,7 @@ class Upsampled(Method):
     """
 
     trivial = True
+    on_gpu = True
     upsample: str = param("cubic", choices=UPSAMPLE, doc="how coarse images come to fine pixels")
 
     @property

@@ -46,6 +46,7 @@ class Vipstf(Method):
 
     pairs = range(1, 64)
     unchanged = "flat"
+    on_gpu = True
     layers = ("fused", "similar")
     window: int = param(
         65,
@@ -106,8 +107,7 @@ class Vipstf(Method):
         """Return the prediction of each date and how many alike neighbours it has."""
         virtual, left = self._virtual(b)
         inner = (..., *b.inner)
-        fused = np.empty(virtual[inner].shape, np.float32)
-        similar = np.empty(fused.shape, np.float32)
+        fused, similar = np.empty_like(virtual[inner]), np.empty_like(virtual[inner])
         for date, image in enumerate(virtual):
             if date == 0 or self.search == "virtual":
                 looked = image if self.search == "virtual" else b.fine.reshape(-1, *image.shape[1:])
@@ -120,7 +120,7 @@ class Vipstf(Method):
     def _virtual(self, b: Block) -> tuple[np.ndarray, np.ndarray]:
         """Return the virtual fine images, and what they leave, (date, band, y, x) both."""
         shape = len(b.target), *b.fine.shape[1:]
-        virtual, left = np.full((2, *shape), np.nan, np.float32)
+        virtual, left = np.full_like(b.fine, np.nan, shape=(2, *shape))
         for band in range(shape[1]):
             for some, here in regions(b.fine[:, band]):
                 for date, moments in enumerate(b.dated):
@@ -134,15 +134,15 @@ class Vipstf(Method):
     def _search(self, b: Block, looked: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Return offsets, weights and number of the pixels alike in images (image, y, x)."""
         from xstf.kernels.closest import closest, ties
+        from xstf.kernels.offload import new
         from xstf.kernels.window import distances
 
         half = self.window // 2
         tie = ties(half, EQUAL * float(np.nansum(b.numbers.deviation[0] ** 2)))
         near = around(looked, b.halo, half, tie.shape[1] - tie.shape[0])
         size = tuple(part.stop - part.start for part in b.inner)
-        offset = np.empty((*size, min(self.num_similar, self.window**2)), np.int32)
-        weight = np.empty(offset.shape, np.float32)
-        count = np.empty(size, np.int32)
+        offset = new(near, (*size, min(self.num_similar, self.window**2)), np.int32)
+        weight, count = new(near, offset.shape), new(near, size, np.int32)
         far = distances(half, self.distance or self.window / 2)
         closest(near, tie, far, offset, weight, count)
         return offset, weight, count
@@ -152,10 +152,11 @@ class Vipstf(Method):
     ) -> np.ndarray:
         """Return what the alike pixels leave on average, (band, y, x)."""
         from xstf.kernels.nearest import spread
+        from xstf.kernels.offload import new, packed
 
         near = around(left, b.halo, self.window // 2)
-        said = np.empty((*count.shape, len(left)), np.float32)
-        spread(np.ascontiguousarray(near.transpose(1, 2, 0)), offset, weight, count, said)
+        said = new(left, (*count.shape, len(left)))
+        spread(packed(near.transpose(1, 2, 0)), offset, weight, count, said)
         return said.transpose(2, 0, 1)
 
 
@@ -226,7 +227,7 @@ def regions(images: np.ndarray) -> Iterator[tuple[list[int], np.ndarray]]:
         (pair, y, x).
     """
     seen = ~np.isnan(images)
-    names = np.zeros(images.shape[1:], np.uint64)
+    names = np.zeros_like(images, dtype=np.uint64, shape=images.shape[1:])
     for pair, part in enumerate(seen):
         names |= part.astype(np.uint64) << np.uint64(pair)
     whole = (1 << len(seen)) - 1
@@ -245,7 +246,7 @@ def combined(images: np.ndarray, gain: np.ndarray, base: float) -> np.ndarray:
     gain, base
         From `Moments.line`.
     """
-    total = np.full(images.shape[1:], base, np.float32)
+    total = np.full_like(images, base, dtype=np.float32, shape=images.shape[1:])
     for image, weight in zip(images, gain, strict=True):
         total += np.float32(weight) * image
     return total
