@@ -2,7 +2,9 @@
 
 import os
 from collections import Counter
+from dataclasses import dataclass
 
+import dask
 import numpy as np
 import pytest
 import xarray as xr
@@ -10,6 +12,7 @@ from distributed import Client
 
 import xstf
 from xstf import cluster
+from xstf.method import Method
 
 
 @pytest.fixture
@@ -18,8 +21,9 @@ def two_gpus(monkeypatch):
 
 
 @pytest.fixture
-def mixed(two_gpus):
-    """One worker without a GPU, two that say that they have one."""
+def mixed(two_gpus, monkeypatch):
+    """One worker without a GPU, two that say that they have one and simulate it."""
+    monkeypatch.setattr(cluster, "THREADS", (*cluster.THREADS, "NUMBA_ENABLE_CUDASIM"))
     with (
         cluster.local(workers=1, gpus=2, dashboard_address=None, memory_limit=0) as made,
         Client(made) as client,
@@ -46,36 +50,75 @@ def test_each_gpu_has_one_process_and_one_thread(mixed):
         assert {one[name] for name in cluster.THREADS} == {"1"}
 
 
-def where(block):
-    from distributed import get_worker
+@dataclass(frozen=True, kw_only=True)
+class Placed(Method):
+    """Writes where each block ran: 1 on workers without a GPU, 10 and more on those with one."""
 
-    return get_worker().name
+    on_gpu = True
+    pairs = range(1, 3)
+
+    def block(self, b):
+        from distributed import get_worker
+
+        kind, number = get_worker().name.split("-")
+        rows, columns = b.inner
+        shape = (
+            len(b.target),
+            b.fine.shape[1],
+            rows.stop - rows.start,
+            columns.stop - columns.start,
+        )
+        value = 10 + int(number) if kind == "gpu" else 1
+        return {"fused": np.full(shape, value, np.float32)}
 
 
-def test_what_needs_a_gpu_runs_on_workers_that_have_one(mixed):
-    assert cluster.has_gpus(mixed)
+def counts(fused):
+    """Return how many blocks of 16 x 16 pixels ran on each worker."""
+    tiles = fused.isel(band=0).coarsen(y=16, x=16).reduce(np.min)
+    return Counter(np.asarray(tiles).ravel().tolist())
+
+
+def test_blocks_that_need_a_gpu_run_on_workers_that_have_one(mixed, tmp_path):
+    assert cluster.lacking(mixed) is None
     assert cluster.resources(mixed, "cpu") is None
-    needs = cluster.resources(mixed, "cuda")
-    assert needs == {"GPU": 1}
-    futures = mixed.map(where, range(40), resources=needs, pure=False)
-    counts = Counter(mixed.gather(futures))
-    assert set(counts) == {"gpu-0", "gpu-1"}
-    assert sum(counts.values()) == 40
+    assert cluster.resources(mixed, "cuda") == {"GPU": 1}
+    scene, _ = xstf.simulate("parcels", size=128, scale=8, dates=4, bands=["red", "nir"])
+    path = xstf.save(scene, tmp_path / "scene.zarr")
+    how = {"device": "cuda", "blocksize": 16}
+    out = xstf.fuse_store(path, tmp_path / "o.zarr", Placed(), client=mixed, **how)
+    stored = counts(xr.open_zarr(out).fused)
+    assert set(stored) <= {10, 11}
+    assert sum(stored.values()) == 64 * 2
+
+    with pytest.raises(ValueError, match="dask forgets which tasks need one when it fuses tasks"):
+        xstf.fuse(scene.chunk(), Placed(), **how)
+    with dask.config.set({"optimization.fuse.active": False}):
+        fused = xstf.fuse(scene.chunk(y=32), Placed(), **how)
+        assert fused.attrs["device"] == "cuda"
+        lazy = counts(fused.compute())
+    assert set(lazy) == {10, 11}
+    assert sum(lazy.values()) == 64 * 2
+    anywhere = xstf.fuse(scene, Placed(), blocksize=16).compute()
+    assert 1 in counts(anywhere)
 
 
 def test_where_all_have_a_gpu_or_none_has_one(two_gpus):
+    scene, _ = xstf.simulate("parcels", size=32, scale=8, dates=3)
     with (
         cluster.local(workers=0, gpus=[1], dashboard_address=None, memory_limit=0) as made,
         Client(made) as client,
     ):
         assert cluster.resources(client, "cuda") is None  # any will do
+        assert xstf.fuse(scene, "add", device="auto").attrs["device"] == "cuda"
     with (
         cluster.local(workers=1, dashboard_address=None, memory_limit=0) as made,
-        Client(made) as client,
+        Client(made),
     ):
-        assert not cluster.has_gpus(client)
-        with pytest.raises(RuntimeError, match="none of the 1 workers of .* has the resource GPU"):
-            cluster.resources(client, "cuda")
+        with pytest.raises(OSError, match="none of the 1 workers of .* says that it has a GPU"):
+            xstf.fuse(scene, "add", device="cuda")
+        assert xstf.fuse(scene, "add", device="auto").attrs["device"] == "cpu"
+    assert cluster.current() is None
+    assert cluster.resources(None, "cuda") is None
 
 
 def test_a_scene_is_fused_on_it_as_anywhere(tmp_path):

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import xarray as xr
 
+from xstf import cluster
 from xstf import method as methods_
 from xstf.blocks import FILLED, of_predicted
 from xstf.checks import REFLECTANCE, Parts
@@ -102,10 +103,13 @@ def fuse(
     >>> fused.dims, fused.sizes["time"]
     (('time', 'band', 'y', 'x'), 2)
     """
-    options = {"dates": dates, "pairs": pairs, "combine": combine, "quality": quality, "fill": fill}
-    asked = plan(as_dataset(data, fine, coarse), method, parameters, device=device, **options)
-    feed = feed_of(asked.parts)
-    run = partial(_run, asked.method, feed, tile_side(blocksize, feed), asked.device)
+    options: dict[str, Any] = {"dates": dates, "pairs": pairs, "combine": combine}
+    client = None if device == "cpu" else cluster.current()
+    options |= {"quality": quality, "fill": fill, "device": device, "client": client}
+    asked = plan(as_dataset(data, fine, coarse), method, parameters, **options)
+    feed, needs = feed_of(asked.parts), cluster.resources(client, asked.device)
+    _check_placing(needs)
+    run = partial(_run, asked.method, feed, tile_side(blocksize, feed), asked.device, needs)
     made = run(asked.groups, asked.layers, asked.observed)
     if asked.sides:
         made |= _spread(asked, run)
@@ -186,6 +190,7 @@ def _run(
     feed: Feed,
     blocksize: int,
     device: str,
+    needs: dict[str, float] | None,
     groups: list[Group],
     layers: tuple[str, ...],
     observed: list[int] | None,
@@ -193,7 +198,20 @@ def _run(
 ) -> dict[str, Any]:
     from xstf.engine import fuse as run
 
-    return run(method, feed, groups, blocksize, device, layers, observed, aside)
+    return run(method, feed, groups, blocksize, device, layers, observed, aside, needs)
+
+
+def _check_placing(needs: dict[str, float] | None) -> None:
+    """Raise where dask would fuse blocks with other tasks and forget which workers can run them."""
+    from dask import config
+
+    if needs is not None and config.get("optimization.fuse.active", None) is not False:
+        raise ValueError(
+            "some workers of the cluster have a GPU and some have none, and dask forgets which "
+            "tasks need one when it fuses tasks; switch that off around fuse and all that computes "
+            'its result, with dask.config.set({"optimization.fuse.active": False}), or use '
+            "fuse_store, or a cluster whose workers all have a GPU"
+        )
 
 
 def wrap(array: Any, name: str, asked: Plan) -> xr.DataArray:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -101,38 +102,51 @@ def one_thread_each() -> dict[str, str]:
     return dict.fromkeys(THREADS, "1") | {"OMP_WAIT_POLICY": "PASSIVE"}
 
 
-def resources(client: Any, device: str) -> Mapping[str, float] | None:
+def current() -> Any:
+    """Return the client that dask computes with now; None where there is none."""
+    if "distributed" not in sys.modules:
+        return None
+    from distributed import default_client
+
+    try:
+        found = default_client()
+    except ValueError:
+        return None
+    return found if found.status == "running" else None
+
+
+def lacking(client: Any) -> str | None:
+    """Return what keeps blocks from GPUs on a cluster, and the cure; None if nothing does.
+
+    dask would wait for ever for a resource that no worker has.
+    """
+    workers = _workers(client)
+    if any(_has_gpu(worker) for worker in workers.values()):
+        return None
+    return (
+        f"none of the {len(workers)} workers of {client.scheduler.address} says that it has a GPU; "
+        f"start workers that do: xstf.cluster.local(gpus=1), dask-cuda's LocalCUDACluster("
+        f'resources={{"{GPU}": 1}}), or dask worker --resources "{GPU}=1" --nthreads 1'
+    )
+
+
+def resources(client: Any, device: str) -> dict[str, float] | None:
     """Return what a worker must have to run a block on a device; None if any worker will do.
 
     Parameters
     ----------
     client
-        A `distributed.Client`.
+        A `distributed.Client`, or None.
     device
         ``"cpu"`` or ``"cuda"``.
-
-    Raises
-    ------
-    RuntimeError
-        If blocks are to run on GPUs and no worker says that it has one: dask would wait for ever.
     """
-    if device != "cuda":
+    if client is None or device != "cuda" or all(map(_has_gpu, _workers(client).values())):
         return None
-    workers = _workers(client)
-    able = [name for name, worker in workers.items() if worker["resources"].get(GPU, 0) >= 1]
-    if not able:
-        raise RuntimeError(
-            f'device="cuda", but none of the {len(workers)} workers of {client.scheduler.address} '
-            f"has the resource {GPU}; start workers with it: xstf.cluster.local(gpus=1), "
-            f'dask-cuda\'s LocalCUDACluster(resources={{"{GPU}": 1}}), or dask worker --resources '
-            f'"{GPU}=1" --nthreads 1; or leave device out'
-        )
-    return None if len(able) == len(workers) else {GPU: 1}
+    return {GPU: 1}
 
 
-def has_gpus(client: Any) -> bool:
-    """Say whether some worker of a client says that it has a GPU."""
-    return any(worker["resources"].get(GPU, 0) >= 1 for worker in _workers(client).values())
+def _has_gpu(worker: Mapping[str, Any]) -> bool:
+    return worker["resources"].get(GPU, 0) >= 1
 
 
 def devices_of(gpus: Any) -> list[str]:

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from xstf import cluster
 from xstf.method import Block, Method
 
 DEVICES = ("auto", "cpu", "cuda")
@@ -22,7 +23,7 @@ class NoDevice(OSError):
     """Raised where a GPU is asked for and cannot be used."""
 
 
-def chosen(device: str, method: Method) -> str:
+def chosen(device: str, method: Method, client: Any = None) -> str:
     """Return ``"cpu"`` or ``"cuda"``.
 
     Parameters
@@ -31,6 +32,8 @@ def chosen(device: str, method: Method) -> str:
         ``"auto"``: a GPU if there is one and the method can use it.
     method
         What is to run.
+    client
+        The `distributed.Client` whose workers will run it. None: this process will.
 
     Raises
     ------
@@ -41,14 +44,16 @@ def chosen(device: str, method: Method) -> str:
     """
     if device not in DEVICES:
         raise ValueError(f"device={device!r} must be one of {', '.join(map(repr, DEVICES))}")
-    if device == "cpu" or (device == "auto" and not (method.on_gpu and lacking() is None)):
+    if device == "cpu" or (device == "auto" and not method.on_gpu):
         return "cpu"
     if not method.on_gpu:
         raise ValueError(
             f'{method.label} cannot run on a GPU; leave device out, or say device="auto", which '
             "takes a GPU for the methods that can"
         )
-    why = lacking()
+    why = lacking() if client is None else cluster.lacking(client)
+    if why is not None and device == "auto":
+        return "cpu"
     if why is not None:
         raise NoDevice(f'device="cuda" cannot be used: {why}, or use device="cpu"')
     return "cuda"

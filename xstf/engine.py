@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from itertools import product
 from typing import Any
 
@@ -38,6 +39,7 @@ def fuse(
     layers: tuple[str, ...] = ("fused",),
     observed: Sequence[int] | None = None,
     aside: bool = False,
+    needs: Mapping[str, float] | None = None,
 ) -> dict[str, da.Array]:
     """Return layers of the method as lazy arrays (time, band, y, x) in the order of time.
 
@@ -60,6 +62,8 @@ def fuse(
         then says which pixels are predicted. None: every date is predicted.
     aside
         Whether these are no blocks of the result, so that `xstf.progress` does not count them.
+    needs
+        Resources that a worker must have to run a block.
     """
     for_dates = sorted(t for g in groups for t in g.targets)
     token = tokenize(
@@ -98,17 +102,25 @@ def fuse(
                     out = (names[layer], at, 0, i, j)
                     tasks[out] = Task(out, pick, TaskRef(key), layer, slice(n, n + 1))
     dependencies: list[Any] = feed.arrays
+    annotations = None if needs is None else {"resources": partial(_needed, needs)}
     rows, columns = feed.grid.cut(blocksize)
     chunks = ((1,) * len(for_dates), (feed.fine.shape[1],), rows, columns)
     return {
         layer: da.Array(
-            HighLevelGraph.from_collections(name, MaterializedLayer(tasks), dependencies),
+            HighLevelGraph.from_collections(
+                name, MaterializedLayer(tasks, annotations), dependencies
+            ),
             name,
             chunks,
             dtype=np.float32,
         )
         for layer, name in names.items()
     }
+
+
+def _needed(needs: Mapping[str, float], key: Any) -> Mapping[str, float]:
+    """Return the resources that a task needs: blocks do, reading and taking apart does not."""
+    return needs if isinstance(key, tuple) and str(key[0]).startswith("stf-block-") else {}
 
 
 def prepare(

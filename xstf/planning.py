@@ -56,6 +56,7 @@ def plan(
     quality: bool = False,
     fill: bool = False,
     device: str = "cpu",
+    client: Any = None,
 ) -> Plan:
     """Check what `fuse` is asked for, and pair the dates.
 
@@ -65,11 +66,13 @@ def plan(
         The scene.
     method, parameters, dates, pairs, combine, quality, fill, device
         As in `fuse`.
+    client
+        Whose workers will run the blocks; None: this process will.
     """
     found = methods_.build(method, parameters)
     if combine is not None:
         found = Combined(found, combine)
-    runs_on = chosen(device, found)
+    runs_on = chosen(device, found, client)
     parts = with_observed(take_apart(ds))
     groups = _groups(found, parts, dates, pairs, fill)
     either = None

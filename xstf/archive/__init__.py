@@ -181,6 +181,7 @@ def fuse_store(
         quality=quality,
         fill=fill,
         device=device,
+        client=client,
     )
     run = Run(
         source=source,

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import socket
-import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import xarray as xr
 
+from xstf import cluster
 from xstf.archive.growing import obstacles
 from xstf.archive.manifest import differences, is_beginning, read_fingerprint
 from xstf.archive.output import discard
@@ -169,15 +169,7 @@ def client_of(client: Any, workers: Any) -> Any:
             f"workers={workers} are threads of this process, and client has workers of its own; "
             "leave one out"
         )
-    if client is not None or workers is not None or "distributed" not in sys.modules:
-        return client
-    from distributed import default_client
-
-    try:
-        current = default_client()
-    except ValueError:
-        return None
-    return current if current.status == "running" else None
+    return cluster.current() if client is None and workers is None else client
 
 
 def choose(

@@ -12,6 +12,7 @@ from typing import Any, Protocol
 from xstf.archive.bundles import TOGETHER, Asked, Bundles, Told, hopeless, in_turn
 from xstf.archive.prepared import pickled
 from xstf.archive.work import Done, Job, Work, do
+from xstf.cluster import resources
 
 LASTING = (ValueError, TypeError)  # what the data or the method say stays so
 AHEAD = 2  # tasks under way for each thread
@@ -79,6 +80,7 @@ class Cluster:
         from distributed import as_completed
 
         self._client, self._job = client, pickled(job)
+        self._needs = resources(client, job.device)
         self._finished = as_completed(loop=client.loop)
         self._name, self._count = f"stf-{job.method.label}-{job.tag}", 0
         self._held: set[Any] = set()
@@ -98,7 +100,9 @@ class Cluster:
         """Return the future of some blocks."""
         self._count += 1
         key = f"{self._name}-{self._count}"
-        future = self._client.submit(in_turn, do, self._job, works, key=key, pure=False)
+        future = self._client.submit(
+            in_turn, do, self._job, works, key=key, pure=False, resources=self._needs
+        )
         self._held.add(future)
         self._finished.add(future)
         return future
