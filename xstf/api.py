@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ from xstf import method as methods_
 from xstf.blocks import FILLED, of_predicted
 from xstf.checks import Parts
 from xstf.coordinates import MAPPING
+from xstf.fitting import fitted_for, unfitted
 from xstf.method import Method
 from xstf.pairing import Group, text_of
 from xstf.planning import Plan, plan
@@ -44,7 +46,8 @@ def fuse(
     data
         The scene (`xstf.scene`), or a DataTree with nodes ``/fine`` and ``/coarse``.
     method
-        Name of a method (`xstf.list_methods`), or an instance of one.
+        Name of a method (`xstf.list_methods`), or an instance of one. A network that was not fitted
+        (`xstf.fit`) is trained at once, without the fine images of the wanted dates.
     dates
         Date, dates or slice of dates to predict. None: all coarse dates without a fine image. An
         observed date that is named is predicted without its own fine image.
@@ -58,7 +61,7 @@ def fuse(
         together, weighted by how little the coarse images changed since (``"temporal"``), or take
         the nearest and where it is missing the next (``"nearest"``).
     device
-        ``"cpu"``.
+        ``"cpu"``; networks also run on ``"cuda"``.
     blocksize
         Side of a tile in fine pixels, rounded to whole cells and to 16 pixels or more. None: by the
         chunks of the input and the size of the scene. The picture does not depend on it.
@@ -99,10 +102,16 @@ def fuse(
     >>> fused.dims, fused.sizes["time"]
     (('time', 'band', 'y', 'x'), 2)
     """
-    if device != "cpu":
-        raise ValueError(f'device={device!r} is not served; every method runs on device="cpu"')
     options = {"dates": dates, "pairs": pairs, "combine": combine, "quality": quality, "fill": fill}
     asked = plan(as_dataset(data, fine, coarse), method, parameters, **options)
+    if device.split(":")[0] not in asked.method.devices:
+        raise ValueError(
+            f"device={device!r} is not served; {asked.method.label} runs on "
+            f"device={' or '.join(map(repr, asked.method.devices))}"
+        )
+    if unfitted(asked.method):
+        unseen = [] if fill else asked.targets
+        asked = replace(asked, method=fitted_for(asked.method, asked.scene, unseen, device))
     feed = feed_of(asked.parts)
     run = partial(_run, asked.method, feed, tile_side(blocksize, feed), device)
     made = run(asked.groups, asked.layers, asked.observed)
@@ -124,16 +133,21 @@ def list_methods() -> xr.Dataset:
     True
     """
     names = methods_.names()
-    classes = [methods_.find(n) for n in names]
-    rows = {
-        "pairs": [f"{c.pairs[0]}" + (f"-{c.pairs[-1]}" * (len(c.pairs) > 1)) for c in classes],
-        "summary": [(c.__doc__ or "").strip().splitlines()[0] for c in classes],
-        "parameters": [
-            ", ".join(f"{f.name}={f.default!r}" for f in methods_.parameters_of(c)) for c in classes
-        ],
-    }
-    data = {k: ("name", np.array(v, object)) for k, v in rows.items()}
+    rows = [_row(name) for name in names]
+    columns = dict(zip(("pairs", "summary", "parameters"), zip(*rows, strict=True), strict=True))
+    data = {k: ("name", np.array(v, object)) for k, v in columns.items()}
     return xr.Dataset(data, coords={"name": np.array(names, object)})
+
+
+def _row(name: str) -> tuple[str, str, str]:
+    """Return what the table of methods says of one."""
+    try:
+        known = methods_.find(name)
+    except ImportError as error:  # a network where torch is missing
+        return "", str(error), ""
+    pairs = f"{known.pairs[0]}" + (f"-{known.pairs[-1]}" * (len(known.pairs) > 1))
+    parameters = (f"{f.name}={f.default!r}" for f in methods_.parameters_of(known))
+    return pairs, (known.__doc__ or "").strip().splitlines()[0], ", ".join(parameters)
 
 
 def half_apart(before: Any, after: Any) -> Any:

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from xstf.method import Block, Method, Prepared, Whole
+from xstf.method import Block, Method, Prepared, Whole, learns
 
 RULES = ("temporal", "nearest")
 NEAR = 1  # cells around a pixel's own over which the coarse change is averaged
@@ -39,6 +39,11 @@ class Combined(Method):
         """Check the rule, and that the method works from one pair."""
         if self.how not in RULES:
             raise ValueError(f"combine={self.how!r} must be one of {', '.join(map(repr, RULES))}")
+        if learns(self.inner):
+            raise ValueError(
+                f"{self.inner.label} puts predictions from several pairs together itself; leave "
+                "combine out"
+            )
         if 1 not in self.inner.pairs:
             raise ValueError(
                 f"combine={self.how!r} puts predictions from single pairs together, and "

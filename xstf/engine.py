@@ -80,6 +80,7 @@ def fuse(
     names = {layer: f"stf-{method.label}-{layer}-{token}" for layer in made}
     feed = feed.taken_by(method)
     tasks: dict[Any, Any] = {}
+    run = method.light.block
     first = _first_reading(feed, groups, token, tasks)
     for group in groups:
         name = f"stf-prepare-{token}-{group.targets[0]}"
@@ -92,7 +93,7 @@ def fuse(
             part = _portion(whole, dates, prepared)
             for i, j, tile in feed.grid.tiles(blocksize):
                 key = (f"stf-block-{token}-{group.targets[dates[0]]}", i, j)
-                tasks[key] = block_task(part, key, tile, method.block, checked)
+                tasks[key] = block_task(part, key, tile, run, checked)
                 for layer, (n, date) in product(made, enumerate(dates)):
                     at = for_dates.index(group.targets[date])
                     out = (names[layer], at, 0, i, j)

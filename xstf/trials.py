@@ -20,7 +20,7 @@ import xarray as xr
 from xstf.checks import Parts
 from xstf.fingerprint import fingerprints
 from xstf.holdout import Trial
-from xstf.method import Method
+from xstf.method import Method, learns
 from xstf.pairing import apart, text_of
 from xstf.progress import progress
 from xstf.store import save
@@ -138,11 +138,6 @@ def source_of(method: Method) -> str:
         return inspect.getsource(inspect.getmodule(type(method)) or type(method))
     except (OSError, TypeError):
         return ""
-
-
-def learns(method: Method) -> bool:
-    """Return whether a method is fitted to a scene before it predicts."""
-    return callable(getattr(method, "fit", None))
 
 
 def open_prediction(path: Path) -> xr.DataArray:

@@ -6,9 +6,9 @@ from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import Any
 
+from dask._task_spec import DataNode, Task, TaskRef
 from dask._task_spec import Dict as TaskDict
 from dask._task_spec import List as TaskList
-from dask._task_spec import Task, TaskRef
 
 from xstf.blocks import assemble, pick
 from xstf.gathering import Feed, TaskSource, block_task
@@ -59,6 +59,12 @@ class LazyWhole:
         """Call a function once."""
         key = (*self._key(function), "once")
         self._tasks[key] = Task(key, function, *arguments)
+        return TaskRef(key)
+
+    def constant(self, value: Any, token: str) -> TaskRef:
+        """Return a value that travels once under its token."""
+        key = f"stf-constant-{token}"
+        self._tasks[key] = DataNode(key, value)
         return TaskRef(key)
 
     def alone(self, pair: int) -> LazyWhole:

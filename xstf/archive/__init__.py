@@ -116,6 +116,7 @@ def fuse_store(
     """
     from xstf.archive.checking import check_count, checked_out, client_of, source_of
     from xstf.archive.running import Run
+    from xstf.fitting import unfitted
     from xstf.packing import Packing
     from xstf.planning import plan
     from xstf.store import open_scene
@@ -134,6 +135,13 @@ def fuse_store(
         quality=quality,
         fill=fill,
     )
+    if unfitted(asked.method):
+        name = asked.method.label
+        raise ValueError(
+            f"{name} is not trained; train and keep it first, so that a run can be resumed: "
+            f"fitted = xstf.fit(scene, {name!r}), fitted.save(path); then xstf.fuse_store(scene, "
+            "out, xstf.load(path))"
+        )
     run = Run(
         source=source,
         kinds=(fine, coarse),

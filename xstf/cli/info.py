@@ -110,7 +110,9 @@ def _methods(ds: Any, parts: Any) -> None:
 
     import xstf
     from xstf.cli import line_of
-    from xstf.method import names
+    from xstf.method import build, learns, names
+    from xstf.pairing import text_of
+    from xstf.planning import plan
 
     fine, coarse = parts.observed("fine"), parts.observed("coarse")
     wanted = np.flatnonzero(coarse & ~fine)
@@ -121,9 +123,14 @@ def _methods(ds: Any, parts: Any) -> None:
     click.echo(f"methods, on {inputs.day(date)}")
     for name in names():
         try:
-            fused = xstf.fuse(ds, name, dates=[date])
-            said = f"can run, from {fused['pair_dates'].values[0]}"
-        except ValueError as error:
+            if learns(build(name, {})):  # planned, not trained
+                (group,) = plan(ds, name, {}, dates=[date]).groups
+                days = " ".join(text_of(parts.times[p]) for p in group.pairs)
+                said = f"can be trained, then run from {days}"
+            else:
+                fused = xstf.fuse(ds, name, dates=[date])
+                said = f"can run, from {fused['pair_dates'].values[0]}"
+        except (ValueError, ImportError) as error:
             said = f"no: {line_of(error)}"
         click.echo(f"  {name:{width}}  {said}")
 
