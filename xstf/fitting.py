@@ -155,7 +155,8 @@ def fitted_for(method: Method, parts: Parts, targets: Sequence[int], device: str
         stacklevel=4,
     )
     trainer: Any = method
-    return trainer.fit(_without(parts, seen), device=device, progress=True)  # type: ignore[no-any-return]
+    fitted: Method = trainer.fit(_without(parts, seen), device=device, progress=True)
+    return fitted
 
 
 def _without(parts: Parts, seen: np.ndarray) -> xr.Dataset:

@@ -49,9 +49,7 @@ def progress(total: int, what: str, file: TextIO | None = None) -> Iterator[None
 
 
 @contextmanager
-def meter_of(
-    total: int, what: str, to: Any = True, unit: str = "blocks"
-) -> Iterator[Meter]:
+def meter_of(total: int, what: str, to: Any = True, unit: str = "blocks") -> Iterator[Meter]:
     """Give something that is told of finished output blocks, and shows them.
 
     Parameters
@@ -183,7 +181,9 @@ class _Bar(Meter):
     def _write(self) -> None:
         self.shown = self.seconds
         full = _BAR * self.done // self.total
-        text = f"{self.what} [{'#' * full}{'.' * (_BAR - full)}] {self.done}/{self.total} {self.unit}"
+        text = (
+            f"{self.what} [{'#' * full}{'.' * (_BAR - full)}] {self.done}/{self.total} {self.unit}"
+        )
         if self.done:
             text += f", {_duration(self.seconds)}, about {self.left} left"
         width = self._width() - 1

@@ -57,22 +57,22 @@ class Stream(nn.Module):
 
 
 class Model(PairModel):
-    """Four streams: the change and the detail [eq 6, 8], forward and backward [eq 17, 18]."""
+    """Four streams: of the change and of the detail [eq 6, 8], onward and backward [eq 17, 18]."""
 
     radius = Stream.radius + HALF
 
-    def __init__(self, bands: int, width: int, skip: bool, balance: float, half: bool) -> None:
+    def __init__(self, bands: int, width: int, skip: bool, balance: float, short: bool) -> None:
         super().__init__(bands)
-        self.skip, self.balance, self.half = skip, balance, half
-        sides = ("forward", "backward")
+        self.skip, self.balance, self.short = skip, balance, short
+        sides = ("onward", "backward")
         self.change = nn.ModuleDict({s: Stream(bands, width, skip) for s in sides})
         self.detail = nn.ModuleDict({s: Stream(bands, width, skip) for s in sides})
 
     def streams(self, images: Filled, later: bool) -> tuple[Tensor, Tensor]:
         """Return what the change and what the detail lead to, each without 12 pixels."""
-        side = "forward" if later else "backward"
+        side = "onward" if later else "backward"
         step, fine_detail = images.target - images.coarse, images.fine - images.coarse
-        with trunk(self.half, images.fine.device):
+        with trunk(self.short, images.fine.device):
             change = self.change[side](step, images.fine)
             detail = self.detail[side](images.target, fine_detail)
         change, detail = change.float(), detail.float()
@@ -119,7 +119,6 @@ class Dlsdfm(Network):
     balance: float = param(
         0.5, ge=0, le=1, doc="share of the stream of change in the loss", source="section 4.1"
     )
-    epochs: int = param(60, ge=1, doc="passes over the scene", source="section 3.2")
     batch: int = param(16, ge=1, doc="patches of one step; the paper's are 64")
     patch: int = param(50, ge=8, unit="fine pixels", doc="side of a patch", source="section 3.2")
     rate: float = param(1e-3, gt=0, doc="learning rate; the paper's is 1e-4, for longer passes")

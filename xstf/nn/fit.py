@@ -19,8 +19,7 @@ from xstf.nn import checkpoint
 from xstf.nn.checkpoint import Weights, differences, pack, read, unpack
 from xstf.nn.inputs import Normaliser
 from xstf.nn.method import device_of
-from xstf.nn.model import PairModel
-from xstf.nn.patches import Crops, Source
+from xstf.nn.patches import Source
 from xstf.nn.predict import rounding
 from xstf.nn.train import Course, Schedule, judge, train
 from xstf.pairing import text_of
@@ -72,9 +71,7 @@ def fit(
             stacklevel=4,
         )
     course = file.course()
-    how = Schedule(
-        method.epochs, method.batch, rate, method.halve, method.patience, method.seed
-    )
+    how = Schedule(method.epochs, method.batch, rate, method.halve, method.patience, method.seed)
     total, done = model.stages * method.epochs, course.stage * method.epochs + course.epoch
     with meter_of(total, f"training {method.label}", progress, "passes") as meter:
         meter.add(list(range(done)))
@@ -153,9 +150,7 @@ class Kept:
                 f"{path} holds a network that is trained, not a training; xstf.load reads it, and "
                 "init= goes on from it"
             )
-        wrong = [
-            text for part in what for text in differences(found.known[part], what[part])
-        ]
+        wrong = [text for part in what for text in differences(found.known[part], what[part])]
         if wrong:
             raise ValueError(
                 f"{path} holds another training ({'; '.join(wrong)}); give another checkpoint, or "
@@ -230,8 +225,8 @@ def bands_of(ds: xr.Dataset) -> list[str]:
 
 
 def _weights_of(init: Any) -> Weights:
-    weights = getattr(init, "weights", None) or read(init)
-    return weights  # type: ignore[no-any-return]
+    held: Weights | None = getattr(init, "weights", None)
+    return held or read(init)
 
 
 def _tensors_of(init: Any, method: Network, scene: Mapping[str, Any]) -> dict[str, torch.Tensor]:

@@ -92,6 +92,6 @@ def blend(images: Tensor, like: Tensor, half: int) -> Tensor:
     return torch.where(total > 0, mean, torch.nan)
 
 
-def trunk(half: bool, device: torch.device) -> AbstractContextManager[None]:
+def trunk(short: bool, device: torch.device) -> AbstractContextManager[None]:
     """Return a context in which convolutions run in bfloat16, or as they are."""
-    return torch.autocast(device.type, torch.bfloat16) if half else nullcontext()
+    return torch.autocast(device.type, torch.bfloat16) if short else nullcontext()

@@ -35,6 +35,12 @@ class Network(Method):
     devices: ClassVar[tuple[str, ...]] = ("cpu", "cuda")
     shape: ClassVar[tuple[str, ...]] = ()  # parameters that the weights are bound to
 
+    width: int = param(16, ge=1, doc="channels of each layer and band")
+    epochs: int = param(60, ge=1, doc="passes over the scene")
+    batch: int = param(16, ge=1, doc="patches of one step")
+    patch: int = param(64, ge=8, unit="fine pixels", doc="side of a patch")
+    rate: float = param(1e-3, gt=0, doc="learning rate")
+    halve: int | None = param(20, ge=1, none=True, doc="passes after which the rate is halved")
     upsample: str = param("cubic", choices=UPSAMPLE, doc="how coarse images come to fine pixels")
     patience: int | None = param(
         15, ge=1, none=True, doc="passes without a better hold-out error before training ends"
@@ -81,7 +87,7 @@ class Network(Method):
 
     def channels(self) -> int:
         """Numbers of each pixel and band that the network holds at once, about."""
-        raise NotImplementedError
+        return 3 * self.width
 
     def build(self, bands: int) -> PairModel:
         """Return the network, untrained."""
@@ -175,8 +181,8 @@ class Network(Method):
     def _trained(self) -> Weights:
         if self.weights is None:
             raise ValueError(
-                f"{self.label} is not trained yet; fitted = ds.stf.fit({self.label!r}) does it, and "
-                "fitted.save(path) keeps it"
+                f"{self.label} is not trained yet; fitted = ds.stf.fit({self.label!r}) does it, "
+                "and fitted.save(path) keeps it"
             )
         return self.weights
 

@@ -203,13 +203,11 @@ class Source:
             last = (high if high == end else high - self.radius) - side
             ranges.append(rng.integers(first, max(first, last) + 1, TRIES))
         y, x = ranges
-        dates = np.sort(rng.choice(len(window.fine), 2, replace=False))
+        dates = sorted(rng.choice(len(window.fine), 2, replace=False).tolist())
         turns, flip = int(rng.integers(4)), bool(rng.integers(2))
         for n in np.flatnonzero(clear(self.out, self.guard, y, x, side)):
             local = y[n] - tile.y0, x[n] - tile.x0
-            part = window.fine[
-                dates, :, local[0] : local[0] + side, local[1] : local[1] + side
-            ]
+            part = window.fine[dates, :, local[0] : local[0] + side, local[1] : local[1] + side]
             if np.isnan(part).any(axis=0).mean() <= 1 - VALID:
                 area = Tile(int(y[n]), int(y[n]) + side, int(x[n]), int(x[n]) + side)
                 images = window.crop(dates, area.grow(self.radius), self.grid.scale, self.how)

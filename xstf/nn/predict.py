@@ -111,7 +111,7 @@ def rounding(precision: str, device: torch.device) -> Iterator[None]:
     if device.type != "cuda":
         yield
         return
-    flags = torch.backends.cudnn, torch.backends.cuda.matmul
+    flags: tuple[Any, ...] = torch.backends.cudnn, torch.backends.cuda.matmul
     before = [f.allow_tf32 for f in flags]
     for f in flags:
         f.allow_tf32 = precision != "32"

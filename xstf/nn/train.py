@@ -69,7 +69,8 @@ class Course:
             part, rest = name.split("/", 1)
             parts[part][rest] = tensor
         least = np.inf if numbers["least"] is None else numbers["least"]
-        return Course(**{**numbers, "least": least}, **parts)
+        fields: dict[str, Any] = {**numbers, "least": least, **parts}
+        return Course(**fields)
 
 
 def train(
@@ -149,7 +150,7 @@ def _pass(model: PairModel, crops: Any, optimiser: torch.optim.Adam, device: tor
         for images, later, truth, seen in directions(fine, coarse, model.radius):
             loss = loss + model.misfit(images, later, truth, seen) / 2
         optimiser.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         optimiser.step()
         losses.append(loss.detach())
     if not losses:
@@ -193,9 +194,7 @@ def _relative(model: PairModel, errors: np.ndarray | None) -> float:
     return float(np.mean(errors / (model.normal.scale * model.normal.step)))
 
 
-def judge(
-    model: PairModel, crops: Crops, size: int, device: torch.device
-) -> dict[str, np.ndarray]:
+def judge(model: PairModel, crops: Crops, size: int, device: torch.device) -> dict[str, np.ndarray]:
     """Return the RMSE of a network and of trivial predictions, each (band,), in scene units.
 
     Parameters
@@ -215,7 +214,8 @@ def judge(
     with torch.inference_mode():
         for start in range(0, len(crops.fine), size):
             part = Crops(crops.fine[start : start + size], crops.coarse[start : start + size])
-            for images, later, truth, seen in directions(*_on(device, model, part), model.radius):
+            on = _on(device, model, part)
+            for images, later, truth, seen in directions(*on, model.radius):
                 fine, coarse, target = (
                     inner(i, model.radius) for i in (images.fine, images.coarse, images.target)
                 )
@@ -232,8 +232,9 @@ def judge(
     return {n: (s / count.clamp(min=1)).sqrt().cpu().numpy() for n, s in sums.items()}
 
 
-def _on(device: torch.device, model: PairModel, crops: Crops) -> list[Tensor]:
-    return [t.to(device) for t in tensors(model.normal, crops.fine, crops.coarse)]
+def _on(device: torch.device, model: PairModel, crops: Crops) -> tuple[Tensor, Tensor]:
+    fine, coarse = tensors(model.normal, crops.fine, crops.coarse)
+    return fine.to(device), coarse.to(device)
 
 
 def _copied(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
