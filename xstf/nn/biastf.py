@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from xstf.method import Block, param, register
 from xstf.nn.inputs import Filled
 from xstf.nn.layers import blend, conv, inner, silent, trunk
-from xstf.nn.method import Network
+from xstf.nn.method import Network, around_cell, weights_of_sides
 from xstf.nn.model import PairModel
 
 SIDES = (7, 5, 3, 3)  # of the windows [table 1]
@@ -64,9 +64,9 @@ class Biastf(Network):
     """Two networks: the fine change from the coarse change, then the bias that is left.
 
     Both see the coarse change alone, band by band. The second is trained when the first is done, on
-    what that leaves, with the first frozen. Where predictions from two sides differ, the one that
-    is more like the coarse image, over about a cell, has more weight. The last layers begin at
-    zero: an untrained network predicts the pair's fine image, with `skip` plus the coarse change.
+    what that leaves, with the first frozen. Predictions from two sides are weighed over about a
+    cell, by a rule that the paper leaves open. The last layers begin at zero: an untrained network
+    predicts the pair's fine image, with `skip` plus the coarse change.
 
     Li, Y., Li, J., He, L., Chen, J., Plaza, A. (2020). A new sensor bias-driven spatio-temporal
     fusion model based on convolutional neural networks. Science China Information Sciences 63,
@@ -81,6 +81,7 @@ class Biastf(Network):
     )
     bias: bool = param(True, doc="train and add the second network", source="eq 17, 18")
     epochs: int = param(60, ge=1, doc="passes over the scene, of each of the two stages")
+    weigh: str = weights_of_sides()
     patch: int = param(128, ge=8, unit="fine pixels", doc="side of a patch", source="section 4")
 
     @property
@@ -90,12 +91,13 @@ class Biastf(Network):
 
     def edge(self, scale: int) -> int:
         """Pixels over which forecasts from either side are weighed: about a coarse cell."""
-        return max(1, scale // 2)
+        return around_cell(scale)
 
     def build(self, bands: int) -> Model:
         """Return the network, untrained."""
         return Model(bands, self.width, self.skip, self.bias, self.precision == "bf16")
 
-    def combine(self, b: Block, forecasts: Tensor, target: Tensor) -> Tensor:
-        """Return the forecasts of all pairs weighed by their likeness to the coarse image."""
-        return blend(forecasts, target, self.edge(b.scale))
+    def combine(self, b: Block, forecasts: Tensor, coarse: Tensor, target: Tensor) -> Tensor:
+        """Return the forecasts of all pairs, weighed locally [eq 13]."""
+        off = forecasts - target if self.weigh == "likeness" else target - coarse[:, None]
+        return blend(forecasts, off, self.edge(b.scale))

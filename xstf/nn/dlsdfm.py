@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from xstf.method import Block, param, register
 from xstf.nn.inputs import Filled
 from xstf.nn.layers import blend, conv, inner, silent, together, trunk
-from xstf.nn.method import Network
+from xstf.nn.method import Network, around_cell, weights_of_sides
 from xstf.nn.model import PairModel, squared
 
 HALF = 1  # both predictions are weighed over windows of 3 x 3 pixels [eq 13-16]
@@ -82,9 +82,9 @@ class Model(PairModel):
         return change, detail
 
     def forecast(self, images: Filled, later: bool) -> Tensor:
-        """Return both put together by local weights [eq 13-16]."""
-        like = inner(images.target, Stream.radius)
-        return blend(torch.stack(self.streams(images, later)), like, HALF)
+        """Return both, the one that is more like the coarse image with more weight [eq 13-16]."""
+        both = torch.stack(self.streams(images, later))
+        return blend(both, both - inner(images.target, Stream.radius), HALF)
 
     def misfit(self, images: Filled, later: bool, truth: Tensor, seen: Tensor) -> Tensor:
         """Return the weighted sum of both streams' losses [eq 10]."""
@@ -101,9 +101,10 @@ class Dlsdfm(Network):
 
     One stream sees the coarse change and the fine image, the other the coarse image of the date and
     the detail of the pair; both say the fine image of the date, each band by itself. Where they
-    differ, the one that is more like the coarse image nearby has more weight, and so have the
-    predictions from either side. Pairs before the date use the forward streams, pairs after it
-    the backward ones; from one pair it predicts one way.
+    differ, the one that is more like the coarse image nearby has more weight. Pairs before the date
+    use the forward streams, pairs after it the backward ones; from one pair it predicts one way.
+    The paper weighs the two sides by likeness too; by default they are weighed by how little the
+    coarse image has changed since, for a coarse image has no texture to be like.
 
     Jia, D., Song, C., Cheng, C., Shen, S., Ning, L., Hui, C. (2020). A novel deep learning-based
     spatiotemporal fusion method for combining satellite images with different resolutions using a
@@ -119,6 +120,7 @@ class Dlsdfm(Network):
     balance: float = param(
         0.5, ge=0, le=1, doc="share of the stream of change in the loss", source="section 4.1"
     )
+    weigh: str = weights_of_sides()
     batch: int = param(16, ge=1, doc="patches of one step; the paper's are 64")
     patch: int = param(50, ge=8, unit="fine pixels", doc="side of a patch", source="section 3.2")
     rate: float = param(1e-3, gt=0, doc="learning rate; the paper's is 1e-4, for longer passes")
@@ -131,7 +133,7 @@ class Dlsdfm(Network):
 
     def edge(self, scale: int) -> int:
         """Pixels around its own by which the forecasts from either side are weighed."""
-        return HALF
+        return HALF if self.weigh == "likeness" else around_cell(scale)
 
     def build(self, bands: int) -> Model:
         """Return the network, untrained."""
@@ -141,6 +143,7 @@ class Dlsdfm(Network):
         """Numbers of each pixel and band that are held at once."""
         return 10 * self.width
 
-    def combine(self, b: Block, forecasts: Tensor, target: Tensor) -> Tensor:
-        """Return the forecasts of all pairs weighed by their likeness to the coarse image."""
-        return blend(forecasts, target, HALF)
+    def combine(self, b: Block, forecasts: Tensor, coarse: Tensor, target: Tensor) -> Tensor:
+        """Return the forecasts of all pairs, weighed locally [eq 19-22]."""
+        off = forecasts - target if self.weigh == "likeness" else target - coarse[:, None]
+        return blend(forecasts, off, self.edge(b.scale))

@@ -49,7 +49,9 @@ def fit(
     known = _known(method, parts)
     dates = np.flatnonzero(parts.observed("fine") & parts.observed("coarse")).tolist()
     side = method.patch
-    source = Source.of(_feed(parts), dates, method.upsample, side, method.radius, method.seed)
+    source = Source.of(
+        _feed(parts), dates, method.upsample, side, method.radius, method.seed, method.mix
+    )
     file = Kept.of(checkpoint, resume, method, known, parts, dates, init)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(method.seed)

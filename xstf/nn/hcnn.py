@@ -86,7 +86,7 @@ class Hcnn(Network):
         dated = [scene.once(changes, scene.target(d), *known) for d in range(scene.dates)]
         return Prepared(numbers=sent, dated=dated)
 
-    def combine(self, b: Block, forecasts: Tensor, target: Tensor) -> Tensor:
+    def combine(self, b: Block, forecasts: Tensor, coarse: Tensor, target: Tensor) -> Tensor:
         """Return the mean of all pairs, weighed by the inverse mean squared change [eq 10-12]."""
         shares = torch.from_numpy(np.stack([shares_of(d) for d in b.dated], axis=1))
         seen = ~torch.isnan(forecasts)  # (pair, date, band, y, x)

@@ -59,18 +59,18 @@ def near(image: Tensor, half: int) -> Tensor:
     return means.reshape(*image.shape[:-2], *means.shape[-2:])
 
 
-def blend(images: Tensor, like: Tensor, half: int) -> Tensor:
-    """Return images put together, each weighted by how little it differs from another nearby.
+def blend(images: Tensor, off: Tensor, half: int) -> Tensor:
+    """Return images put together, each weighted by how little is off nearby.
 
-    The weight of an image is the inverse of its mean absolute difference over a window, over the
-    sum of all; equal where all agree. What is missing in an image has no weight.
+    The weight of an image is the inverse of the mean of ``|off|`` over a window, over the sum of
+    all; equal where all agree. What is missing in an image has no weight.
 
     Parameters
     ----------
     images
         (image, n, band, y, x), NaN where missing.
-    like
-        (n, band, y, x): what they should be like, the coarse image of the date.
+    off
+        The same shape: what speaks against each image, such as its difference from the coarse one.
     half
         The window reaches so many pixels from its centre.
 
@@ -79,7 +79,7 @@ def blend(images: Tensor, like: Tensor, half: int) -> Tensor:
     torch.Tensor
         (n, band, y - 2 half, x - 2 half), NaN where all are missing.
     """
-    off = (images - like).abs()
+    off = off.abs()
     there = ~torch.isnan(off)
     sums = near(torch.where(there, off, 0), half)
     share = near(there.to(off.dtype), half)

@@ -42,6 +42,9 @@ class Network(Method):
     rate: float = param(1e-3, gt=0, doc="learning rate")
     halve: int | None = param(20, ge=1, none=True, doc="passes after which the rate is halved")
     upsample: str = param("cubic", choices=UPSAMPLE, doc="how coarse images come to fine pixels")
+    mix: bool = param(
+        True, doc="half of the patches aim at a mixture of both dates, for changes of every size"
+    )
     patience: int | None = param(
         15, ge=1, none=True, doc="passes without a better hold-out error before training ends"
     )
@@ -93,7 +96,7 @@ class Network(Method):
         """Return the network, untrained."""
         raise NotImplementedError
 
-    def combine(self, b: Block, forecasts: Tensor, target: Tensor) -> Tensor:
+    def combine(self, b: Block, forecasts: Tensor, coarse: Tensor, target: Tensor) -> Tensor:
         """Return one image for each date from the forecasts of all pairs.
 
         Parameters
@@ -102,8 +105,8 @@ class Network(Method):
             The block.
         forecasts
             (pair, date, band, y, x), normalised, NaN where missing, with `edge` pixels around.
-        target
-            (date, band, y, x): the coarse images, alike.
+        coarse, target
+            (pair, band, y, x) and (date, band, y, x): the coarse images, alike.
         """
         raise NotImplementedError
 
@@ -185,6 +188,17 @@ class Network(Method):
                 "and fitted.save(path) keeps it"
             )
         return self.weights
+
+
+def weights_of_sides() -> Any:
+    """Declare the parameter `weigh` of networks that weigh the predictions from either side."""
+    doc = "what weighs a side: how little the coarse image changed since, or likeness to it"
+    return param("change", choices=("change", "likeness"), doc=doc)
+
+
+def around_cell(scale: int) -> int:
+    """Return half the side of a window of about a coarse cell."""
+    return max(1, scale // 2)
 
 
 def device_of(name: str) -> torch.device:

@@ -70,7 +70,7 @@ def squared(off: Tensor, seen: Tensor, step: Tensor) -> Tensor:
 
 
 def directions(
-    fine: Tensor, coarse: Tensor, radius: int
+    fine: Tensor, coarse: Tensor, share: Tensor, radius: int
 ) -> Iterator[tuple[Filled, bool, Tensor, Tensor]]:
     """Yield what two known dates teach, from the earlier to the later and back.
 
@@ -78,17 +78,21 @@ def directions(
     ----------
     fine, coarse
         (n, 2, band, y, x), normalised, NaN where missing.
+    share
+        (n,): how far from the pair to the other date the target lies; 1: it is the other date.
     radius
         Of the network.
 
     Yields
     ------
     tuple
-        The pair and the other coarse image; whether that is later; the other fine image without
-        the border that the network looks at; where it is seen and can be said.
+        The pair and the coarse target; whether that is later; the fine target without the border
+        that the network looks at; where it is seen and can be said.
     """
+    part = share[:, None, None, None]
     for pair, other in ((0, 1), (1, 0)):
-        images = filled(fine[:, pair], coarse[:, pair], coarse[:, other])
-        truth = inner(fine[:, other], radius)
+        aim = torch.lerp(coarse[:, pair], coarse[:, other], part)
+        images = filled(fine[:, pair], coarse[:, pair], aim)
+        truth = inner(torch.lerp(fine[:, pair], fine[:, other], part), radius)
         seen = ~torch.isnan(truth) & ~inner(images.gone, radius)
         yield images, other > pair, torch.nan_to_num(truth), seen

@@ -29,6 +29,7 @@ class Crops:
 
     fine: np.ndarray  # (n, 2, band, y, x), the earlier date first, NaN where missing
     coarse: np.ndarray  # the same, on the fine grid
+    share: np.ndarray  # (n,) float32: how far from one date to the other the target lies, 1: there
 
 
 @dataclass(frozen=True)
@@ -58,10 +59,13 @@ class Source:
     side: int  # of a patch
     radius: int  # pixels that a network looks at around it
     seed: int
+    mix: bool = False  # whether half of the patches aim at a mixture of both dates
     out: list[Tile] = field(default_factory=list)  # what is held out
 
     @staticmethod
-    def of(feed: Any, dates: Sequence[int], how: str, side: int, radius: int, seed: int) -> Source:
+    def of(
+        feed: Any, dates: Sequence[int], how: str, side: int, radius: int, seed: int, mix: bool
+    ) -> Source:
         """Return the source of some dates of a scene.
 
         Parameters
@@ -70,7 +74,7 @@ class Source:
             The scene, `xstf.gathering.Feed`.
         dates
             Positions of the dates that have both images.
-        how, side, radius, seed
+        how, side, radius, seed, mix
             As the class has them; the side shrinks to that of the scene.
         """
         side = min(side, *feed.grid.shape)
@@ -78,7 +82,7 @@ class Source:
         if coarse.nbytes <= SMALL:
             (coarse,) = dask.compute(coarse)
         out = squares(feed.grid.shape, side, radius + feed.grid.scale, seed)
-        return Source(fine, coarse, feed.grid, how, side, radius, seed, out)
+        return Source(fine, coarse, feed.grid, how, side, radius, seed, mix, out)
 
     @property
     def guard(self) -> int:
@@ -158,7 +162,7 @@ class Source:
             window.crop(dates, area, self.grid.scale, self.how)
             for window, area, (_, dates) in zip(windows, areas, places, strict=True)
         ]
-        return _stacked(found) if found else None
+        return _stacked([(*images, np.float32(1)) for images in found]) if found else None
 
     def _around(self, area: Tile) -> Tile:
         """Return whole cells of the scene around an area, with those that upsampling reads."""
@@ -205,13 +209,15 @@ class Source:
         y, x = ranges
         dates = sorted(rng.choice(len(window.fine), 2, replace=False).tolist())
         turns, flip = int(rng.integers(4)), bool(rng.integers(2))
+        share = np.float32(rng.uniform() if rng.integers(2) and self.mix else 1)
         for n in np.flatnonzero(clear(self.out, self.guard, y, x, side)):
             local = y[n] - tile.y0, x[n] - tile.x0
             part = window.fine[dates, :, local[0] : local[0] + side, local[1] : local[1] + side]
             if np.isnan(part).any(axis=0).mean() <= 1 - VALID:
                 area = Tile(int(y[n]), int(y[n]) + side, int(x[n]), int(x[n]) + side)
                 images = window.crop(dates, area.grow(self.radius), self.grid.scale, self.how)
-                return Crops(*(_turned(image[None], turns, flip) for image in images))
+                fine, coarse = (_turned(image[None], turns, flip) for image in images)
+                return Crops(fine, coarse, np.array([share]))
         return None
 
 
@@ -263,9 +269,9 @@ class Pool:
 
 def batches(crops: Iterator[Crops], size: int) -> Iterator[Crops]:
     """Yield patches so many at a time; the last batch may be smaller."""
-    held: list[tuple[Any, Any]] = []
+    held: list[tuple[Any, ...]] = []
     for crop in crops:
-        held.append((crop.fine[0], crop.coarse[0]))
+        held.append((crop.fine[0], crop.coarse[0], crop.share[0]))
         if len(held) == size:
             yield _stacked(held)
             held = []
@@ -273,9 +279,8 @@ def batches(crops: Iterator[Crops], size: int) -> Iterator[Crops]:
         yield _stacked(held)
 
 
-def _stacked(found: Sequence[tuple[Any, Any]]) -> Crops:
-    fine, coarse = (np.stack(images) for images in zip(*found, strict=True))
-    return Crops(fine, coarse)
+def _stacked(found: Sequence[tuple[Any, ...]]) -> Crops:
+    return Crops(*(np.stack(values) for values in zip(*found, strict=True)))
 
 
 def _turned(image: np.ndarray, turns: int, flip: bool) -> np.ndarray:

@@ -54,7 +54,8 @@ def block(method: Network, weights: Weights, b: Block) -> np.ndarray:
                 for p, later in enumerate((b.target_times >= b.times[:, None]).tolist())
             ]
         )
-        fused = method.combine(b, said, inner(target, method.radius))
+        around = (inner(image, method.radius) for image in (coarse, target))
+        fused = method.combine(b, said, *around)
         return (fused * model.scale + model.centre).cpu().numpy()
 
 

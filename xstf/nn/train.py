@@ -145,9 +145,9 @@ def _pass(model: PairModel, crops: Any, optimiser: torch.optim.Adam, device: tor
     model.train()
     losses = []
     for batch in crops:
-        fine, coarse = _on(device, model, batch)
+        on = _on(device, model, batch)
         loss = torch.zeros((), device=device)
-        for images, later, truth, seen in directions(fine, coarse, model.radius):
+        for images, later, truth, seen in directions(*on, model.radius):
             loss = loss + model.misfit(images, later, truth, seen) / 2
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
@@ -213,7 +213,8 @@ def judge(model: PairModel, crops: Crops, size: int, device: torch.device) -> di
     count = torch.zeros_like(model.step[:, 0, 0], dtype=torch.float64)
     with torch.inference_mode():
         for start in range(0, len(crops.fine), size):
-            part = Crops(crops.fine[start : start + size], crops.coarse[start : start + size])
+            some = slice(start, start + size)
+            part = Crops(crops.fine[some], crops.coarse[some], crops.share[some])
             on = _on(device, model, part)
             for images, later, truth, seen in directions(*on, model.radius):
                 fine, coarse, target = (
@@ -232,9 +233,9 @@ def judge(model: PairModel, crops: Crops, size: int, device: torch.device) -> di
     return {n: (s / count.clamp(min=1)).sqrt().cpu().numpy() for n, s in sums.items()}
 
 
-def _on(device: torch.device, model: PairModel, crops: Crops) -> tuple[Tensor, Tensor]:
+def _on(device: torch.device, model: PairModel, crops: Crops) -> tuple[Tensor, Tensor, Tensor]:
     fine, coarse = tensors(model.normal, crops.fine, crops.coarse)
-    return fine.to(device), coarse.to(device)
+    return fine.to(device), coarse.to(device), torch.from_numpy(crops.share).to(device)
 
 
 def _copied(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
