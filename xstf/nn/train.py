@@ -107,6 +107,7 @@ def train(
             model.load_state_dict(course.best)
             course.model, course.moments, course.since = dict(course.best), {}, 0
             course.stage, course.epoch = stage + 1, 0
+    model.load_state_dict(course.best)
     return course
 
 
