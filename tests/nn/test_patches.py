@@ -9,7 +9,8 @@ from xstf.grid import Grid, Tile
 from xstf.nn import patches
 from xstf.nn.holdout import LEFT, clear, squares
 from xstf.nn.inputs import normaliser, on_fine
-from xstf.nn.patches import Pool, Source, batches
+from xstf.nn.patches import Source
+from xstf.nn.pool import Pool, batches
 
 SCALE = 4
 

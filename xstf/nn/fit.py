@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
@@ -15,12 +15,12 @@ import xarray as xr
 
 from xstf.checks import Parts, take_apart, with_observed
 from xstf.gathering import Feed, as_dask
-from xstf.nn import checkpoint
-from xstf.nn.checkpoint import Weights, differences, pack, read, unpack
+from xstf.nn.checkpoint import differences, pack, unpack
 from xstf.nn.inputs import Normaliser
-from xstf.nn.method import device_of
+from xstf.nn.kept import Kept, weights_of
+from xstf.nn.model import PairModel
 from xstf.nn.patches import Source
-from xstf.nn.predict import rounding
+from xstf.nn.predict import device_of, rounding
 from xstf.nn.train import Course, Schedule, judge, train
 from xstf.pairing import text_of
 from xstf.progress import meter_of
@@ -48,47 +48,52 @@ def fit(
     parts = with_observed(take_apart(scene))
     known = _known(method, parts)
     dates = np.flatnonzero(parts.observed("fine") & parts.observed("coarse")).tolist()
-    side = method.patch
-    source = Source.of(
-        _feed(parts), dates, method.upsample, side, method.radius, method.seed, method.mix
-    )
-    file = Kept.of(checkpoint, resume, method, known, parts, dates, init)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(method.seed)
-        model = method.build(len(known["scene"]["bands"]))
-    rate = method.rate
-    if init is None:
-        model.normalise(source.normaliser())
-    else:
-        model.load_state_dict(_tensors_of(init, method, known["scene"]))
-        rate *= FINE_TUNE
-    model.to(where)
+    file = Kept.of(checkpoint, resume, known, parts, dates, init)
+    drawing = method.upsample, method.patch, method.radius, method.seed, method.mix
+    source = Source.of(_feed(parts), dates, *drawing)
+    model = _begun(method, source, init, known["scene"]).to(where)
     judged = source.judged()
     if judged is None:
-        warnings.warn(
-            f"the scene of {parts.grid.shape[0]} x {parts.grid.shape[1]} pixels is too small to "
-            f"hold a patch of {source.side} out, so nothing tells how well {method.label} does and "
-            "when to stop; give a smaller patch",
-            UserWarning,
-            stacklevel=4,
-        )
+        _warn_of_size(method, source)
+    rate = method.rate * (1 if init is None else FINE_TUNE)
+    how = Schedule(method.epochs, method.batch, rate, method.halve, method.patience)
     course = file.course()
-    how = Schedule(method.epochs, method.batch, rate, method.halve, method.patience, method.seed)
-    total, done = model.stages * method.epochs, course.stage * method.epochs + course.epoch
-    with meter_of(total, f"training {method.label}", progress, "passes") as meter:
-        meter.add(list(range(done)))
+    with _shown(method, model, course, progress) as tell, rounding(method.precision, where):
 
         def after(course: Course) -> None:
-            meter.add([course.stage * method.epochs + course.epoch - 1])
+            tell(course)
             file.keep(course)
 
-        with rounding(method.precision, where):
-            course = train(model, source, judged, how, where, course, after)
-            scores = {} if judged is None else judge(model, judged, method.batch, where)
+        course = train(model, source, judged, how, where, course, after)
+        scores = {} if judged is None else judge(model, judged, method.batch, where)
     file.keep(course)
     known |= {"history": course.history, "scores": {n: s.tolist() for n, s in scores.items()}}
-    _warn_of(method, scores, model.normal)
+    _warn_of_scores(method, scores, model.normal)
     return replace(method, weights=pack(model.state_dict(), known))
+
+
+def _begun(method: Network, source: Source, init: Any, scene: Mapping[str, Any]) -> PairModel:
+    """Return the network before the first pass: drawn by the seed, or with other weights."""
+    tensors = None if init is None else _tensors_of(init, method, scene)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(method.seed)
+        model = method.build(len(scene["bands"]))
+    if tensors is None:
+        model.normalise(source.normaliser())
+    else:
+        model.load_state_dict(tensors)
+    return model
+
+
+@contextmanager
+def _shown(
+    method: Network, model: PairModel, course: Course, progress: Any
+) -> Iterator[Callable[[Course], None]]:
+    """Give a function that shows how far a training is."""
+    total = model.stages * method.epochs
+    with meter_of(total, f"training {method.label}", progress, "passes") as meter:
+        meter.add(list(range(course.stage * method.epochs + course.epoch)))
+        yield lambda now: meter.add([now.stage * method.epochs + now.epoch - 1])
 
 
 def history(known: Mapping[str, Any]) -> xr.Dataset:
@@ -106,71 +111,6 @@ def history(known: Mapping[str, Any]) -> xr.Dataset:
     data["held_out_trivial"] = ("name", "band"), list(scores.values())
     data["held_out_best"] = "band", known["scores"]["network"]
     return data.assign_coords(name=names)
-
-
-class Kept:
-    """The file that a training is kept in while it goes on; or none."""
-
-    def __init__(self, path: Path | None, known: dict[str, Any], found: Weights | None) -> None:
-        self._path, self._known, self._found = path, known, found
-
-    @staticmethod
-    def of(
-        path: str | os.PathLike[str] | None,
-        resume: bool,
-        method: Network,
-        known: dict[str, Any],
-        parts: Parts,
-        dates: list[int],
-        init: Any,
-    ) -> Kept:
-        """Return the file, checked against what is there.
-
-        Raises
-        ------
-        FileExistsError
-            If it is there and `resume` is not given.
-        ValueError
-            If it is there, but of another training; the message says what differs.
-        """
-        if path is None:
-            if resume:
-                raise ValueError("resume=True needs the file of the training: checkpoint=...")
-            return Kept(None, {}, None)
-        path = Path(path)
-        what = {"scene": known["scene"], "training": _identity(method, known, parts, dates, init)}
-        if not path.exists():
-            return Kept(path, what, None)
-        if not resume:
-            raise FileExistsError(
-                f"{path} exists; go on with the training that was stopped with resume=True, or "
-                "give another checkpoint"
-            )
-        found = read(path)
-        if "course" not in found.known:
-            raise ValueError(
-                f"{path} holds a network that is trained, not a training; xstf.load reads it, and "
-                "init= goes on from it"
-            )
-        wrong = [text for part in what for text in differences(found.known[part], what[part])]
-        if wrong:
-            raise ValueError(
-                f"{path} holds another training ({'; '.join(wrong)}); give another checkpoint, or "
-                "the same scene and parameters"
-            )
-        return Kept(path, what, found)
-
-    def course(self) -> Course:
-        """Return where the training stands."""
-        if self._found is None or self._found.data is None:
-            return Course()
-        return Course.of(self._found.known["course"], unpack(self._found.data))
-
-    def keep(self, course: Course) -> None:
-        """Write where the training stands."""
-        if self._path is not None:
-            known = {**self._known, "course": course.numbers}
-            checkpoint.write(self._path, pack(course.tensors, known))
 
 
 def _known(method: Network, parts: Parts) -> dict[str, Any]:
@@ -202,23 +142,6 @@ def _known(method: Network, parts: Parts) -> dict[str, Any]:
     }
 
 
-def _identity(
-    method: Network, known: Mapping[str, Any], parts: Parts, dates: list[int], init: Any
-) -> dict[str, Any]:
-    """Return what a training depends on, its images by a number for each."""
-    import dask
-
-    from xstf.fingerprint import fingerprints
-
-    images = [parts.ds[kind].isel(time=dates) for kind in ("fine", "coarse")]
-    numbers = dask.compute(*(fingerprints(i) for i in images))
-    found = {f"{k} images": [f"{int(v):016x}" for v in n.values] for k, n in
-             zip(("fine", "coarse"), numbers, strict=True)}  # fmt: skip
-    start = None if init is None else _weights_of(init).digest
-    rest = {n: known[n] for n in ("method", "dates", "versions")}
-    return {**known["parameters"], **rest, **found, "init": start}
-
-
 def bands_of(ds: xr.Dataset) -> list[str]:
     """Return the names of the bands, or their numbers."""
     if "band" in ds.coords:
@@ -226,14 +149,9 @@ def bands_of(ds: xr.Dataset) -> list[str]:
     return [str(n) for n in range(ds.sizes["band"])]
 
 
-def _weights_of(init: Any) -> Weights:
-    held: Weights | None = getattr(init, "weights", None)
-    return held or read(init)
-
-
 def _tensors_of(init: Any, method: Network, scene: Mapping[str, Any]) -> dict[str, torch.Tensor]:
     """Return the weights that training begins with, or raise where they do not fit."""
-    weights = _weights_of(init)
+    weights = weights_of(init)
     if weights.data is None or "parameters" not in weights.known:
         raise ValueError("init is no trained network; give a file that fitted.save(path) wrote")
     bound = {n: getattr(method, n) for n in (*method.shape, "upsample")}
@@ -258,7 +176,19 @@ def _feed(parts: Parts) -> Feed:
     )
 
 
-def _warn_of(method: Network, scores: Mapping[str, np.ndarray], normal: Normaliser) -> None:
+def _warn_of_size(method: Network, source: Source) -> None:
+    """Warn where nothing is held out."""
+    height, width = source.grid.shape
+    warnings.warn(
+        f"the scene of {height} x {width} pixels is too small to hold a patch of {source.side} "
+        f"out, so nothing tells how well {method.label} does and when to stop; give a smaller "
+        "patch",
+        UserWarning,
+        stacklevel=5,
+    )
+
+
+def _warn_of_scores(method: Network, scores: Mapping[str, np.ndarray], normal: Normaliser) -> None:
     """Warn where a trivial prediction of what was held out is as good."""
     if not scores:
         return

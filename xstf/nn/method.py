@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from xstf.method import Block, Method, Prepared, Whole, param
@@ -199,20 +198,6 @@ def weights_of_sides() -> Any:
 def around_cell(scale: int) -> int:
     """Return half the side of a window of about a coarse cell."""
     return max(1, scale // 2)
-
-
-def device_of(name: str) -> torch.device:
-    """Return a device by its name, or raise where there is none."""
-    try:
-        device = torch.device(name)
-        known = device.type in Network.devices
-    except RuntimeError:
-        known = False
-    if not known:
-        raise ValueError(f'device={name!r} is not served; give "cpu", "cuda" or "cuda:1"')
-    if device.type == "cuda" and not torch.cuda.is_available():
-        raise ValueError(f'device={name!r}, but torch sees no GPU here; give device="cpu"')
-    return device
 
 
 def _scene(bands: list[str], scale: int, limits: tuple[float, float] | None) -> dict[str, Any]:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 import dask
 import numpy as np
@@ -46,6 +45,15 @@ class Window:
         local = Tile(area.y0 - y, area.y1 - y, area.x0 - x, area.x1 - x)
         fine = cut(self.fine[list(dates)], local, 0)
         return fine, on_fine(self.coarse[list(dates)], (y, x), area, scale, how)
+
+
+class Reader(Protocol):
+    """Hands out parts of the scene; see `xstf.nn.pool.Pool`."""
+
+    def take(
+        self, source: Any, tiles: list[Tile], then: list[Tile] | None, alone: bool
+    ) -> list[Window]:
+        """Return parts of the scene, and begin to read those that come next."""
 
 
 @dataclass(frozen=True)
@@ -162,7 +170,7 @@ class Source:
             window.crop(dates, area, self.grid.scale, self.how)
             for window, area, (_, dates) in zip(windows, areas, places, strict=True)
         ]
-        return _stacked([(*images, np.float32(1)) for images in found]) if found else None
+        return stacked([(*images, np.float32(1)) for images in found]) if found else None
 
     def _around(self, area: Tile) -> Tile:
         """Return whole cells of the scene around an area, with those that upsampling reads."""
@@ -172,7 +180,7 @@ class Source:
         x1 = min(width, (-(-area.x1 // scale) + 3) * scale)
         return Tile(y0, y1, x0, x1)
 
-    def epoch(self, number: int, pool: Pool) -> Iterator[Crops]:
+    def epoch(self, number: int, pool: Reader) -> Iterator[Crops]:
         """Yield the patches of one pass over the scene, one at a time, in a random order.
 
         Parameters
@@ -221,65 +229,8 @@ class Source:
         return None
 
 
-class Pool:
-    """Parts of a scene in memory, and the next ones on their way, read by a thread."""
-
-    def __init__(self) -> None:
-        self._threads = ThreadPoolExecutor(1, "stf-patches")
-        self._next: tuple[list[Tile], Future[list[Window]]] | None = None
-        self._kept: list[Window] = []
-
-    def take(
-        self, source: Source, tiles: list[Tile], then: list[Tile] | None, alone: bool
-    ) -> list[Window]:
-        """Return parts of the scene, and begin to read those that come next.
-
-        Parameters
-        ----------
-        source
-            Reads them.
-        tiles, then
-            The parts, and the next ones.
-        alone
-            Whether these are all that there are, so that they stay for the next pass.
-        """
-        if self._kept:
-            return self._kept
-        waiting, self._next = self._next, None
-        if waiting is not None and waiting[0] == tiles:
-            windows = waiting[1].result()
-        else:
-            windows = source.read(tiles)
-        if then is not None:
-            self._next = then, self._threads.submit(source.read, then)
-        elif alone:
-            self._kept = windows
-        return windows
-
-    def close(self) -> None:
-        """Stop reading."""
-        self._threads.shutdown(wait=True, cancel_futures=True)
-
-    def __enter__(self) -> Pool:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-
-def batches(crops: Iterator[Crops], size: int) -> Iterator[Crops]:
-    """Yield patches so many at a time; the last batch may be smaller."""
-    held: list[tuple[Any, ...]] = []
-    for crop in crops:
-        held.append((crop.fine[0], crop.coarse[0], crop.share[0]))
-        if len(held) == size:
-            yield _stacked(held)
-            held = []
-    if held:
-        yield _stacked(held)
-
-
-def _stacked(found: Sequence[tuple[Any, ...]]) -> Crops:
+def stacked(found: Sequence[tuple[Any, ...]]) -> Crops:
+    """Return patches one after the other in one array each."""
     return Crops(*(np.stack(values) for values in zip(*found, strict=True)))
 
 

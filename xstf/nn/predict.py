@@ -86,13 +86,28 @@ def network_of(method: Network, weights: Weights, b: Block) -> PairModel:
     key = weights.digest, b.device, method.precision, b.fine.shape[1]
     with _lock:
         if key not in _models:
+            device = device_of(b.device)
             model = method.build(b.fine.shape[1])
             model.load_state_dict(unpack(np.asarray(b.numbers).tobytes()))
-            _models[key] = model.to(b.device).eval()
+            _models[key] = model.to(device).eval()
             while len(_models) > MODELS:
                 _models.popitem(last=False)
         _models.move_to_end(key)
         return _models[key]
+
+
+def device_of(name: str) -> torch.device:
+    """Return a device by its name, or raise where there is none."""
+    try:
+        device = torch.device(name)
+        known = device.type in MEMORY
+    except RuntimeError:
+        known = False
+    if not known:
+        raise ValueError(f'device={name!r} is not served; give "cpu", "cuda" or "cuda:1"')
+    if device.type == "cuda" and not torch.cuda.is_available():
+        raise ValueError(f'device={name!r}, but torch sees no GPU here; give device="cpu"')
+    return device
 
 
 @contextmanager

@@ -13,7 +13,8 @@ from torch import Tensor
 from xstf.nn.inputs import tensors
 from xstf.nn.layers import inner
 from xstf.nn.model import PairModel, directions
-from xstf.nn.patches import Crops, Pool, Source, batches
+from xstf.nn.patches import Crops, Source
+from xstf.nn.pool import Pool, batches
 
 MOMENTS = ("step", "exp_avg", "exp_avg_sq")  # what Adam keeps of each parameter
 
@@ -27,7 +28,6 @@ class Schedule:
     rate: float
     halve: int | None  # passes after which the rate is halved, again and again
     patience: int | None  # passes without a better hold-out error after which a stage ends
-    seed: int
 
 
 @dataclass
