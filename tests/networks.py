@@ -9,6 +9,7 @@ TINY = {
     "biastf": {"width": 2, "patch": 32, "epochs": 2},
     "dlsdfm": {"width": 2, "patch": 32, "epochs": 2},
     "hcnn": {"width": 2, "patch": 32, "epochs": 2},
+    "stf3dcnn": {"width": 2, "patch": 32, "epochs": 2},
 }
 
 

@@ -50,7 +50,7 @@ def fit(
     dates = np.flatnonzero(parts.observed("fine") & parts.observed("coarse")).tolist()
     file = Kept.of(checkpoint, resume, known, parts, dates, init)
     drawing = method.upsample, method.patch, method.radius, method.seed, method.mix
-    source = Source.of(_feed(parts), dates, *drawing)
+    source = Source.of(_feed(parts), dates, *drawing, method.series)
     model = _begun(method, source, init, known["scene"]).to(where)
     judged = source.judged()
     if judged is None:

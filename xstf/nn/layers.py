@@ -7,11 +7,13 @@ keep them apart, which is the same as one small network for each band.
 from __future__ import annotations
 
 from contextlib import AbstractContextManager, nullcontext
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+L = TypeVar("L", nn.Conv2d, nn.Conv3d)
 FLOOR = 1e-6  # of normalised errors: keeps the weight of a perfect prediction finite
 
 
@@ -33,7 +35,7 @@ def conv(bands: int, ins: int, outs: int, side: int = 3, dilation: int = 1) -> n
     return layer
 
 
-def silent(layer: nn.Conv2d) -> nn.Conv2d:
+def silent(layer: L) -> L:
     """Return a last layer that says nothing before it is trained."""
     nn.init.zeros_(layer.weight)
     return layer

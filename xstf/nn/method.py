@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from xstf.method import Block, Method, Prepared, Whole, param
@@ -32,6 +34,7 @@ class Network(Method):
 
     learns: ClassVar[bool] = True
     devices: ClassVar[tuple[str, ...]] = ("cpu", "cuda")
+    series: ClassVar[bool] = False  # whether it learns from all dates at once, not from two
     shape: ClassVar[tuple[str, ...]] = ()  # parameters that the weights are bound to
 
     width: int = param(16, ge=1, doc="channels of each layer and band")
@@ -94,6 +97,26 @@ class Network(Method):
     def build(self, bands: int) -> PairModel:
         """Return the network, untrained."""
         raise NotImplementedError
+
+    def forecasts(
+        self, ask: Callable[..., Tensor], b: Block, fine: Tensor, coarse: Tensor, target: Tensor
+    ) -> Tensor:
+        """Return what each pair says of each date, (pair, date, band, y, x), NaN where nothing.
+
+        Parameters
+        ----------
+        ask
+            ``ask(fine, coarse, target, later)`` asks the network, (1, band, y, x) each.
+        b
+            The block.
+        fine, coarse, target
+            (pair or date, band, y, x), normalised, with `halo` pixels around.
+        """
+        rows = []
+        for pair, later in enumerate((b.target_times >= b.times[:, None]).tolist()):
+            one = fine[pair, None], coarse[pair, None]
+            rows.append([ask(*one, target[n, None], time) for n, time in enumerate(later)])
+        return torch.stack([torch.cat(row) for row in rows])
 
     def combine(self, b: Block, forecasts: Tensor, coarse: Tensor, target: Tensor) -> Tensor:
         """Return one image for each date from the forecasts of all pairs.

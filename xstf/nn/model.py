@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from xstf.nn.inputs import Filled, Normaliser, filled
 from xstf.nn.layers import inner
+
+
+class Lesson(NamedTuple):
+    """One thing to learn, (n, ..., band, y, x) each."""
+
+    images: Filled  # the pair and the coarse target
+    later: bool  # whether that is later
+    truth: Tensor  # the fine target, without the border that the network looks at
+    seen: Tensor  # where it is seen and can be said
 
 
 class PairModel(nn.Module):
@@ -58,6 +68,10 @@ class PairModel(nn.Module):
         """Return the loss: the mean squared error in steps of the band's change, where seen."""
         return squared(self.forecast(images, later) - truth, seen, self.step)
 
+    def lessons(self, fine: Tensor, coarse: Tensor, share: Tensor) -> Iterator[Lesson]:
+        """Yield what patches teach: from either date to the other; see `directions`."""
+        return directions(fine, coarse, share, self.radius)
+
     def begin(self, stage: int) -> list[nn.Parameter]:
         """Return the parameters that a stage trains."""
         return list(self.parameters())
@@ -69,9 +83,7 @@ def squared(off: Tensor, seen: Tensor, step: Tensor) -> Tensor:
     return off.square().sum() / seen.sum().clamp(min=1)
 
 
-def directions(
-    fine: Tensor, coarse: Tensor, share: Tensor, radius: int
-) -> Iterator[tuple[Filled, bool, Tensor, Tensor]]:
+def directions(fine: Tensor, coarse: Tensor, share: Tensor, radius: int) -> Iterator[Lesson]:
     """Yield what two known dates teach, from the earlier to the later and back.
 
     Parameters
@@ -82,12 +94,6 @@ def directions(
         (n,): how far from the pair to the other date the target lies; 1: it is the other date.
     radius
         Of the network.
-
-    Yields
-    ------
-    tuple
-        The pair and the coarse target; whether that is later; the fine target without the border
-        that the network looks at; where it is seen and can be said.
     """
     part = share[:, None, None, None]
     for pair, other in ((0, 1), (1, 0)):
@@ -95,4 +101,4 @@ def directions(
         images = filled(fine[:, pair], coarse[:, pair], aim)
         truth = inner(torch.lerp(fine[:, pair], fine[:, other], part), radius)
         seen = ~torch.isnan(truth) & ~inner(images.gone, radius)
-        yield images, other > pair, torch.nan_to_num(truth), seen
+        yield Lesson(images, other > pair, torch.nan_to_num(truth), seen)

@@ -24,9 +24,9 @@ JUDGED = 32  # patches that a network is judged by
 
 @dataclass(frozen=True)
 class Crops:
-    """Patches of two dates with the border that a network looks at, in the units of the scene."""
+    """Patches with the border that a network looks at, in the units of the scene."""
 
-    fine: np.ndarray  # (n, 2, band, y, x), the earlier date first, NaN where missing
+    fine: np.ndarray  # (n, date, band, y, x), two dates or the series, in order, NaN where missing
     coarse: np.ndarray  # the same, on the fine grid
     share: np.ndarray  # (n,) float32: how far from one date to the other the target lies, 1: there
 
@@ -68,11 +68,19 @@ class Source:
     radius: int  # pixels that a network looks at around it
     seed: int
     mix: bool = False  # whether half of the patches aim at a mixture of both dates
+    series: bool = False  # whether a patch has all dates, and not two of them
     out: list[Tile] = field(default_factory=list)  # what is held out
 
     @staticmethod
     def of(
-        feed: Any, dates: Sequence[int], how: str, side: int, radius: int, seed: int, mix: bool
+        feed: Any,
+        dates: Sequence[int],
+        how: str,
+        side: int,
+        radius: int,
+        seed: int,
+        mix: bool,
+        series: bool = False,
     ) -> Source:
         """Return the source of some dates of a scene.
 
@@ -82,7 +90,7 @@ class Source:
             The scene, `xstf.gathering.Feed`.
         dates
             Positions of the dates that have both images.
-        how, side, radius, seed, mix
+        how, side, radius, seed, mix, series
             As the class has them; the side shrinks to that of the scene.
         """
         side = min(side, *feed.grid.shape)
@@ -90,7 +98,7 @@ class Source:
         if coarse.nbytes <= SMALL:
             (coarse,) = dask.compute(coarse)
         out = squares(feed.grid.shape, side, radius + feed.grid.scale, seed)
-        return Source(fine, coarse, feed.grid, how, side, radius, seed, mix, out)
+        return Source(fine, coarse, feed.grid, how, side, radius, seed, mix, series, out)
 
     @property
     def guard(self) -> int:
@@ -159,7 +167,8 @@ class Source:
 
     def judged(self) -> Crops | None:
         """Return the patches that are held out; None where the scene is too small for any."""
-        pairs = [(i, i + 1) for i in range(self.fine.shape[0] - 1)]
+        count = self.fine.shape[0]
+        pairs = [range(count)] if self.series else [(i, i + 1) for i in range(count - 1)]
         places = [(t, p) for t in self.out for p in pairs]
         if len(places) > JUDGED:
             at = np.linspace(0, len(places) - 1, JUDGED).round().astype(int)
@@ -215,15 +224,23 @@ class Source:
             last = (high if high == end else high - self.radius) - side
             ranges.append(rng.integers(first, max(first, last) + 1, TRIES))
         y, x = ranges
-        dates = sorted(rng.choice(len(window.fine), 2, replace=False).tolist())
+        count = len(window.fine)
+        dates = sorted(rng.choice(count, count if self.series else 2, replace=False).tolist())
         turns, flip = int(rng.integers(4)), bool(rng.integers(2))
-        share = np.float32(rng.uniform() if rng.integers(2) and self.mix else 1)
+        between, gap, mixed = np.float32(rng.uniform()), int(rng.integers(1, count)), self.mix
+        share = between if mixed and not self.series and rng.integers(2) else np.float32(1)
         for n in np.flatnonzero(clear(self.out, self.guard, y, x, side)):
             local = y[n] - tile.y0, x[n] - tile.x0
             part = window.fine[dates, :, local[0] : local[0] + side, local[1] : local[1] + side]
-            if np.isnan(part).any(axis=0).mean() <= 1 - VALID:
+            missing = np.isnan(part) if self.series else np.isnan(part).any(axis=0)
+            if missing.mean() <= 1 - VALID:
                 area = Tile(int(y[n]), int(y[n]) + side, int(x[n]), int(x[n]) + side)
                 images = window.crop(dates, area.grow(self.radius), self.grid.scale, self.how)
+                if mixed and self.series:
+                    images = (
+                        _with_mixture(images[0], gap, between),
+                        _with_mixture(images[1], gap, between),
+                    )
                 fine, coarse = (_turned(image[None], turns, flip) for image in images)
                 return Crops(fine, coarse, np.array([share]))
         return None
@@ -232,6 +249,12 @@ class Source:
 def stacked(found: Sequence[tuple[Any, ...]]) -> Crops:
     """Return patches one after the other in one array each."""
     return Crops(*(np.stack(values) for values in zip(*found, strict=True)))
+
+
+def _with_mixture(series: np.ndarray, gap: int, share: np.float32) -> np.ndarray:
+    """Return a series with a mixture of two neighbours between them, before position `gap`."""
+    mixture = series[gap - 1] + share * (series[gap] - series[gap - 1])
+    return np.insert(series, gap, mixture, axis=0)
 
 
 def _turned(image: np.ndarray, turns: int, flip: bool) -> np.ndarray:

@@ -6,6 +6,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -43,17 +44,8 @@ def block(method: Network, weights: Weights, b: Block) -> np.ndarray:
         t.to(device) for t in tensors(model.normal, *(image[kept] for image in images))
     )
     with torch.inference_mode(), one_thread(), rounding(method.precision, device):
-        said = torch.stack(
-            [
-                torch.cat(
-                    [
-                        _forecast(method, model, fine[p, None], coarse[p, None], wanted, time)
-                        for wanted, time in zip(target[:, None], later, strict=True)
-                    ]
-                )
-                for p, later in enumerate((b.target_times >= b.times[:, None]).tolist())
-            ]
-        )
+        ask = partial(_forecast, method, model)
+        said = method.forecasts(ask, b, fine, coarse, target)
         around = (inner(image, method.radius) for image in (coarse, target))
         fused = method.combine(b, said, *around)
         return (fused * model.scale + model.centre).cpu().numpy()
@@ -62,11 +54,11 @@ def block(method: Network, weights: Weights, b: Block) -> np.ndarray:
 def _forecast(
     method: Network, model: PairModel, fine: Tensor, coarse: Tensor, target: Tensor, later: bool
 ) -> Tensor:
-    """Return what one pair says of one date, (1, band, y, x), NaN where it cannot."""
+    """Return what a network says, (1, ..., band, y, x), NaN where it cannot, tile by tile."""
     images = filled(fine, coarse, target)
     r = model.radius
     out = torch.full_like(inner(images.fine, r), torch.nan)
-    side = tile_side(method, out.shape[1], out.device.type)
+    side = tile_side(method, out[..., 0, 0].numel(), out.device.type)
     for y in range(0, out.shape[-2], side):
         for x in range(0, out.shape[-1], side):
             at = ..., slice(y, y + side + 2 * r), slice(x, x + side + 2 * r)
@@ -75,9 +67,9 @@ def _forecast(
     return torch.where(inner(images.gone, r), torch.nan, out)
 
 
-def tile_side(method: Network, bands: int, device: str) -> int:
-    """Return the side of the tiles that a network takes at once, by memory."""
-    pixels = MEMORY[device] / (4 * bands * method.channels())
+def tile_side(method: Network, images: int, device: str) -> int:
+    """Return the side of the tiles of so many images that a network takes at once, by memory."""
+    pixels = MEMORY[device] / (4 * images * method.channels())
     return max(SMALLEST, int(pixels**0.5) - 2 * method.radius)
 
 

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from xstf.nn.inputs import tensors
 from xstf.nn.layers import inner
-from xstf.nn.model import PairModel, directions
+from xstf.nn.model import PairModel
 from xstf.nn.patches import Crops, Source
 from xstf.nn.pool import Pool, batches
 
@@ -148,7 +148,7 @@ def _pass(model: PairModel, crops: Any, optimiser: torch.optim.Adam, device: tor
     for batch in crops:
         on = _on(device, model, batch)
         loss = torch.zeros((), device=device)
-        for images, later, truth, seen in directions(*on, model.radius):
+        for images, later, truth, seen in model.lessons(*on):
             loss = loss + model.misfit(images, later, truth, seen) / 2
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
@@ -217,7 +217,7 @@ def judge(model: PairModel, crops: Crops, size: int, device: torch.device) -> di
             some = slice(start, start + size)
             part = Crops(crops.fine[some], crops.coarse[some], crops.share[some])
             on = _on(device, model, part)
-            for images, later, truth, seen in directions(*on, model.radius):
+            for images, later, truth, seen in model.lessons(*on):
                 fine, coarse, target = (
                     inner(i, model.radius) for i in (images.fine, images.coarse, images.target)
                 )
@@ -229,14 +229,19 @@ def judge(model: PairModel, crops: Crops, size: int, device: torch.device) -> di
                 }
                 for name, image in said.items():
                     off = torch.where(seen, (image - truth) * model.scale, 0).double()
-                    sums[name] = sums.get(name, 0) + off.square().sum(dim=(0, 2, 3))
-                count += seen.sum(dim=(0, 2, 3))
+                    sums[name] = sums.get(name, 0) + _by_band(off.square())
+                count += _by_band(seen)
     return {n: (s / count.clamp(min=1)).sqrt().cpu().numpy() for n, s in sums.items()}
 
 
 def _on(device: torch.device, model: PairModel, crops: Crops) -> tuple[Tensor, Tensor, Tensor]:
     fine, coarse = tensors(model.normal, crops.fine, crops.coarse)
     return fine.to(device), coarse.to(device), torch.from_numpy(crops.share).to(device)
+
+
+def _by_band(image: Tensor) -> Tensor:
+    """Return the sum over all but the bands, (band,)."""
+    return image.movedim(-3, 0).flatten(1).sum(1)
 
 
 def _copied(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
