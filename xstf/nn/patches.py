@@ -39,12 +39,13 @@ class Window:
     fine: np.ndarray  # (date, band, y, x)
     coarse: np.ndarray  # (date, band, rows, columns)
 
-    def crop(self, dates: Sequence[int], area: Tile, scale: int, how: str) -> tuple[Any, Any]:
+    def crop(self, dates: Sequence[int], area: Tile, scale: int, how: str) -> tuple[Any, ...]:
         """Return the fine images of these dates in an area, and the coarse ones there."""
         y, x = self.tile.y0, self.tile.x0
         local = Tile(area.y0 - y, area.y1 - y, area.x0 - x, area.x1 - x)
-        fine = cut(self.fine[list(dates)], local, 0)
-        return fine, on_fine(self.coarse[list(dates)], (y, x), area, scale, how)
+        fine = [cut(self.fine[d], local, 0) for d in dates]
+        coarse = [on_fine(self.coarse[d], (y, x), area, scale, how) for d in dates]
+        return np.stack(fine), np.stack(coarse)
 
 
 class Reader(Protocol):
@@ -213,36 +214,37 @@ class Source:
                     yield drawn
 
     def _drawn(self, window: Window, rng: np.random.Generator) -> Crops | None:
-        """Return a patch at a random place, of two random dates, turned; None if none is found."""
+        """Return a patch at a random place, of random dates, turned; None if none is found."""
+        count = len(window.fine)
+        dates = sorted(rng.choice(count, count if self.series else 2, replace=False).tolist())
+        turns, flip, between = int(rng.integers(4)), bool(rng.integers(2)), float(rng.uniform())
+        gap, mixed = int(rng.integers(1, count)), self.mix and bool(self.series or rng.integers(2))
+        place = self._place(window, dates, rng)
+        if place is None:
+            return None
+        images = window.crop(dates, place.grow(self.radius), self.grid.scale, self.how)
+        if mixed and self.series:
+            images = tuple(_with_mixture(image, gap, between) for image in images)
+        fine, coarse = (_turned(image[None], turns, flip) for image in images)
+        share = between if mixed and not self.series else 1
+        return Crops(fine, coarse, np.array([share], np.float32))
+
+    def _place(self, window: Window, dates: list[int], rng: np.random.Generator) -> Tile | None:
+        """Return a random place for a patch: off what is held out, and not under clouds."""
         tile, side = window.tile, self.side
-        ranges = []
-        for low, high, end in (
-            (tile.y0, tile.y1, self.grid.shape[0]),
-            (tile.x0, tile.x1, self.grid.shape[1]),
+        starts: list[np.ndarray] = []
+        for low, high, end in zip(
+            (tile.y0, tile.x0), (tile.y1, tile.x1), self.grid.shape, strict=True
         ):
             first = low if low == 0 else low + self.radius
             last = (high if high == end else high - self.radius) - side
-            ranges.append(rng.integers(first, max(first, last) + 1, TRIES))
-        y, x = ranges
-        count = len(window.fine)
-        dates = sorted(rng.choice(count, count if self.series else 2, replace=False).tolist())
-        turns, flip = int(rng.integers(4)), bool(rng.integers(2))
-        between, gap, mixed = np.float32(rng.uniform()), int(rng.integers(1, count)), self.mix
-        share = between if mixed and not self.series and rng.integers(2) else np.float32(1)
-        for n in np.flatnonzero(clear(self.out, self.guard, y, x, side)):
-            local = y[n] - tile.y0, x[n] - tile.x0
-            part = window.fine[dates, :, local[0] : local[0] + side, local[1] : local[1] + side]
-            missing = np.isnan(part) if self.series else np.isnan(part).any(axis=0)
-            if missing.mean() <= 1 - VALID:
-                area = Tile(int(y[n]), int(y[n]) + side, int(x[n]), int(x[n]) + side)
-                images = window.crop(dates, area.grow(self.radius), self.grid.scale, self.how)
-                if mixed and self.series:
-                    images = (
-                        _with_mixture(images[0], gap, between),
-                        _with_mixture(images[1], gap, between),
-                    )
-                fine, coarse = (_turned(image[None], turns, flip) for image in images)
-                return Crops(fine, coarse, np.array([share]))
+            starts.append(rng.integers(first, max(first, last) + 1, TRIES))
+        for n in np.flatnonzero(clear(self.out, self.guard, starts[0], starts[1], side)):
+            y, x = (int(start[n]) for start in starts)
+            at = slice(y - tile.y0, y - tile.y0 + side), slice(x - tile.x0, x - tile.x0 + side)
+            missing = np.isnan(window.fine[(dates, slice(None), *at)])
+            if (missing if self.series else missing.any(axis=0)).mean() <= 1 - VALID:
+                return Tile(y, y + side, x, x + side)
         return None
 
 
@@ -251,9 +253,9 @@ def stacked(found: Sequence[tuple[Any, ...]]) -> Crops:
     return Crops(*(np.stack(values) for values in zip(*found, strict=True)))
 
 
-def _with_mixture(series: np.ndarray, gap: int, share: np.float32) -> np.ndarray:
+def _with_mixture(series: np.ndarray, gap: int, share: float) -> np.ndarray:
     """Return a series with a mixture of two neighbours between them, before position `gap`."""
-    mixture = series[gap - 1] + share * (series[gap] - series[gap - 1])
+    mixture = series[gap - 1] + np.float32(share) * (series[gap] - series[gap - 1])
     return np.insert(series, gap, mixture, axis=0)
 
 
