@@ -30,6 +30,7 @@ class PairModel(nn.Module):
 
     radius = 0
     stages = 1  # trained one after the other
+    apart = True  # whether bands are networks of their own, side by side along each first axis
 
     centre: Tensor
     scale: Tensor

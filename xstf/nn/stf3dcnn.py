@@ -29,6 +29,8 @@ class Model(PairModel):
     steps are repeated; in space nothing is padded.
     """
 
+    apart = False
+
     def __init__(self, bands: int, width: int, depth: int, skip: bool, short: bool) -> None:
         super().__init__(bands)
         self.radius, self.skip, self.short = depth, skip, short

@@ -36,24 +36,18 @@ class Course:
 
     stage: int = 0
     epoch: int = 0  # passes of this stage that are done
-    since: int = 0  # passes since the best one
-    least: float = np.inf  # error on what is held out, of the best pass
+    since: int = 0  # passes since one that was best for some band
+    least: list[float] = field(default_factory=list)  # each band's error on what is held out
     history: list[dict[str, Any]] = field(default_factory=list)
-    best: dict[str, Tensor] = field(default_factory=dict)  # of the model, at the best pass
+    best: dict[str, Tensor] = field(default_factory=dict)  # of the model, each band at its best
     model: dict[str, Tensor] = field(default_factory=dict)
     moments: dict[str, Tensor] = field(default_factory=dict)  # of the optimiser
 
     @property
     def numbers(self) -> dict[str, Any]:
         """All but the tensors."""
-        least = None if np.isinf(self.least) else self.least
-        return {
-            "stage": self.stage,
-            "epoch": self.epoch,
-            "since": self.since,
-            "least": least,
-            "history": self.history,
-        }
+        names = ("stage", "epoch", "since", "least", "history")
+        return {name: getattr(self, name) for name in names}
 
     @property
     def tensors(self) -> dict[str, Tensor]:
@@ -68,8 +62,7 @@ class Course:
         for name, tensor in named.items():
             part, rest = name.split("/", 1)
             parts[part][rest] = tensor
-        least = np.inf if numbers["least"] is None else numbers["least"]
-        fields: dict[str, Any] = {**numbers, "least": least, **parts}
+        fields: dict[str, Any] = {**numbers, **parts}
         return Course(**fields)
 
 
@@ -91,7 +84,8 @@ def train(
     source
         Draws the patches: by the seed and the number of the pass alone.
     judged
-        Patches that are held out; the weights that do best on them are kept. None: the last ones.
+        Patches that are held out; the weights that do best on them are kept, for each band where
+        bands are networks of their own. None: the last ones.
     how
         How long, how fast.
     device
@@ -101,6 +95,9 @@ def train(
     after
         Called at the end of each pass.
     """
+    if not course.best:  # what it says untrained is there to be beaten too
+        errors = None if judged is None else judge(model, judged, how.batch, device)["network"]
+        _keep_best(model, errors, course)
     with Pool() as pool:
         for stage in range(course.stage, model.stages):
             _stage(model, source, judged, how, device, course, after, pool)
@@ -174,25 +171,40 @@ def _note(
     loss: float,
     rate: float,
 ) -> None:
-    """Judge the weights, and keep them where they are the best so far."""
+    """Judge the weights, and keep those of each band that are its best so far."""
     errors = None if judged is None else judge(model, judged, how.batch, device)["network"]
-    relative = _relative(model, errors)
-    if errors is None or relative < course.least:
-        course.best, course.since = _copied(model.state_dict()), 0
-        course.least = np.inf if errors is None else relative
-    else:
-        course.since += 1
+    better = _keep_best(model, errors, course)
+    course.since = 0 if better else course.since + 1
     held = None if errors is None else errors.tolist()
     course.history.append(
         {"stage": course.stage + 1, "loss": loss, "rate": rate, "held_out_rmse": held}
     )
 
 
-def _relative(model: PairModel, errors: np.ndarray | None) -> float:
-    """Return the mean over bands of errors in steps of the band's change."""
-    if errors is None:
-        return np.inf
-    return float(np.mean(errors / (model.normal.scale * model.normal.step)))
+def _keep_best(model: PairModel, errors: np.ndarray | None, course: Course) -> bool:
+    """Keep the weights of the bands that are better than ever; return whether any is."""
+    now = _copied(model.state_dict())
+    if errors is None or not course.best:
+        course.best, course.least = now, [] if errors is None else errors.tolist()
+        return True
+    least = np.array(course.least)
+    better = errors < least
+    if not model.apart:  # all bands or none
+        unit = model.normal.scale * model.normal.step
+        better[:] = (errors / unit).sum() < (least / unit).sum()
+    if not better.any():
+        return False
+    course.least = np.where(better, errors, least).tolist()
+    course.best = {name: _of_bands(course.best[name], now[name], better) for name in now}
+    return True
+
+
+def _of_bands(old: Tensor, new: Tensor, better: np.ndarray) -> Tensor:
+    """Return a tensor of weights whose first axis is band by band, some bands from another."""
+    if better.all() or not new.ndim:
+        return new
+    parts = zip(old.chunk(len(better)), new.chunk(len(better)), better, strict=True)
+    return torch.cat([after if take else before for before, after, take in parts])
 
 
 def judge(model: PairModel, crops: Crops, size: int, device: torch.device) -> dict[str, np.ndarray]:
