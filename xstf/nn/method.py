@@ -32,7 +32,6 @@ class Network(Method):
     together. `fit` returns a new method with weights; the method itself never changes.
     """
 
-    learns: ClassVar[bool] = True
     devices: ClassVar[tuple[str, ...]] = ("cpu", "cuda")
     series: ClassVar[bool] = False  # whether it learns from all dates at once, not from two
     shape: ClassVar[tuple[str, ...]] = ()  # parameters that the weights are bound to
