@@ -83,7 +83,7 @@ def fit(
     >>> scene, truth = xstf.simulate("parcels", size=96, scale=8, bands=("red", "nir"))
     >>> with warnings.catch_warnings():
     ...     warnings.simplefilter("ignore")  # one pass is no training
-    ...     fitted = xstf.fit(scene, "dlsdfm", width=2, epochs=1, progress=False)
+    ...     fitted = xstf.fit(scene, "hcnn", width=2, patch=24, epochs=1, progress=False)
     >>> dict(fitted.history.sizes)
     {'epoch': 1, 'band': 2, 'name': 3}
     """
