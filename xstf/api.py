@@ -104,7 +104,7 @@ def fuse(
     """
     options = {"dates": dates, "pairs": pairs, "combine": combine, "quality": quality, "fill": fill}
     asked = plan(as_dataset(data, fine, coarse), method, parameters, **options)
-    if device.split(":")[0] not in asked.method.devices:
+    if str(device).split(":")[0] not in asked.method.devices:
         raise ValueError(
             f"device={device!r} is not served; {asked.method.label} runs on "
             f"device={' or '.join(map(repr, asked.method.devices))}"
