@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import xstf
+from tests.networks import TINY, trained
 from tests.strategies import cuts_of
 from xstf.method import find, names
 
@@ -53,10 +54,19 @@ def scene(gaps=True, pairs=2):
     return ds
 
 
+def same(found, expected, method):
+    """Compare two predictions bit by bit; those of networks to 1e-5."""
+    if method in TINY:
+        xr.testing.assert_allclose(found, expected, rtol=0, atol=1e-5)
+    else:
+        xr.testing.assert_identical(found, expected)
+
+
 def fuse(method, ds, pairs=None, **options):
-    """Fuse with the small parameters of the law tests."""
+    """Fuse with the small parameters of the law tests, networks trained."""
     if pairs is not None:
         options["pairs"] = pairs
+    method = trained(method) if method in TINY else method
     parameters = {**SMALL.get(method, {}), **options} if isinstance(method, str) else options
     return ds.stf.fuse(method, **parameters)
 
@@ -95,21 +105,21 @@ def test_any_cut_gives_the_same_picture(whole, data):
     cut = data.draw(cuts_of(scene()))
     blocksize = data.draw(st.integers(1, 40))
     found = with_layers(method, pairs, scene().chunk({**cut, "time": 2}), blocksize=blocksize)
-    xr.testing.assert_identical(found.compute(), whole_layers(method, pairs))
+    same(found.compute(), whole_layers(method, pairs), method)
 
 
 def test_one_date_at_a_time_is_many_together(whole):
     method, pairs, expected = whole
     for time in expected.time.values:
         one = fuse(method, scene(), pairs, dates=time, blocksize=16).compute()
-        xr.testing.assert_identical(one, expected.sel(time=[time]))
+        same(one, expected.sel(time=[time]), method)
 
 
 def test_threads_processes_and_one_worker_agree(whole):
     method, pairs, expected = whole
     lazy = fuse(method, scene(), pairs, blocksize=16)
     for options in ({"scheduler": "sync"}, {"scheduler": "threads", "num_workers": 4}):
-        xr.testing.assert_identical(lazy.compute(**options), expected)
+        same(lazy.compute(**options), expected, method)
 
 
 def test_a_wider_halo_changes_nothing(whole):
@@ -120,8 +130,9 @@ def test_a_wider_halo_changes_nothing(whole):
         def halo(self, scale):
             return super().halo(scale) + 2 * scale
 
-    found = fuse(Wider(**SMALL.get(method, {})), scene(), pairs, blocksize=12).compute()
-    np.testing.assert_array_equal(found, expected)
+    given = vars(trained(method)) if method in TINY else SMALL.get(method, {})
+    found = fuse(Wider(**given), scene(), pairs, blocksize=12).compute()
+    same(found, expected.assign_attrs(found.attrs), method)
 
 
 def test_building_computes_nothing(whole, nothing_computes):
@@ -143,12 +154,12 @@ def test_float32_and_inputs_untouched(whole):
     found = fuse(method, ds, pairs).compute()
     assert found.dtype == np.float32
     xr.testing.assert_identical(ds, scene())
-    xr.testing.assert_identical(found, expected)
+    same(found, expected, method)
 
 
 @pytest.mark.parametrize("method", METHODS)
 def test_methods_pickle_hash_and_tokenise(method):
-    made = find(method)(**SMALL.get(method, {}))
+    made = trained(method) if method in TINY else find(method)(**SMALL.get(method, {}))
     again = pickle.loads(pickle.dumps(made))
     assert again == made
     assert hash(again) == hash(made)
@@ -232,9 +243,9 @@ def test_a_persisted_scene_gives_the_same_picture(method, pairs, monkeypatch):
     expected = fuse(method, scene(), chosen(pairs)).compute()
     with Client(processes=False, n_workers=1, dashboard_address=":0"):
         kept = scene().chunk(y=16).persist()
-        xr.testing.assert_identical(fuse(method, kept, chosen(pairs)).compute(), expected)
+        same(fuse(method, kept, chosen(pairs)).compute(), expected, method)
         monkeypatch.setattr("xstf.engine.HELD", 0)
-        xr.testing.assert_identical(fuse(method, kept, chosen(pairs)).compute(), expected)
+        same(fuse(method, kept, chosen(pairs)).compute(), expected, method)
 
 
 @pytest.mark.parametrize("kept", ["lazy", "numpy", "zarr", "union"])
@@ -255,7 +266,7 @@ def test_reading_apart_for_the_first_pass_changes_nothing(
     monkeypatch.setattr("xstf.engine.HELD", 0)
     apart = fuse(method, ds, chosen(pairs))
     assert apart.data.name == fuse(method, ds, chosen(pairs)).data.name
-    xr.testing.assert_identical(apart.compute(), expected.compute())
+    same(apart.compute(), expected.compute(), method)
     tasks = dict(apart.data.__dask_graph__())
     assert all(getattr(task, "key", key) == key for key, task in tasks.items())
     if kept != "numpy":
@@ -281,7 +292,9 @@ def test_a_missing_target_is_announced(method):
 
 @pytest.mark.parametrize("method", METHODS)
 def test_infinite_values_are_refused(method):
-    ds = scene(gaps=False).copy(deep=True).assign_attrs(valid_range=None)
+    ds = scene(gaps=False).copy(deep=True)
+    if method not in TINY:  # which know the range that they were trained on
+        ds.attrs["valid_range"] = None
     ds["fine"][0, 0, 3, 3] = np.inf
     with pytest.raises(ValueError, match="to inf; what is missing is NaN"):
         fuse(method, ds, fewest(method)).compute()

@@ -17,7 +17,7 @@ from xstf.parameters import rule_of
 
 
 def fields_of(name):
-    return [f for f in dataclasses.fields(find(name)) if f.metadata]
+    return [f for f in dataclasses.fields(find(name)) if f.metadata and "doc" in f.metadata]
 
 
 def is_whole(f):

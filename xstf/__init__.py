@@ -12,6 +12,8 @@ __version__ = "0.1.0"
 _HOMES = {
     "fuse": "api",
     "fuse_store": "archive",
+    "fit": "fitting",
+    "load": "fitting",
     "BlocksFailed": "archive",
     "estimate": "estimates",
     "warm_up": "warming",

@@ -6,7 +6,7 @@ from typing import Any
 
 import xarray as xr
 
-from xstf import api, checks, cutting, scenes
+from xstf import api, checks, cutting, fitting, scenes
 from xstf.method import Method
 
 
@@ -20,6 +20,10 @@ class SceneAccessor:
     def fuse(self, method: str | Method, **options: Any) -> xr.DataArray | xr.Dataset:
         """Predict fine images; see `xstf.fuse`."""
         return api.fuse(self._ds, method, **options)
+
+    def fit(self, method: str | Method, **options: Any) -> Any:
+        """Train a method that learns on the known pairs; see `xstf.fit`."""
+        return fitting.fit(self._ds, method, **options)
 
     def fuse_store(self, out: Any, method: str | Method, **options: Any) -> Any:
         """Predict fine images of a scene in Zarr into Zarr; see `xstf.fuse_store`."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ from xstf.blocks import FILLED, of_predicted
 from xstf.checks import REFLECTANCE, Parts
 from xstf.conventions import together, with_axes_said
 from xstf.coordinates import MAPPING, mapping_of
+from xstf.fitting import fitted_for, unfitted
 from xstf.method import Method
 from xstf.pairing import Group, text_of
 from xstf.planning import Plan, plan
@@ -46,7 +48,8 @@ def fuse(
     data
         The scene (`xstf.scene`), or a DataTree with nodes ``/fine`` and ``/coarse``.
     method
-        Name of a method (`xstf.list_methods`), or an instance of one.
+        Name of a method (`xstf.list_methods`), or an instance of one. A network that was not fitted
+        (`xstf.fit`) is trained at once, without the fine images of the wanted dates.
     dates
         Date, dates or slice of dates to predict. None: all coarse dates without a fine image. An
         observed date that is named is predicted without its own fine image.
@@ -107,6 +110,9 @@ def fuse(
     client = None if device == "cpu" else cluster.current()
     options |= {"quality": quality, "fill": fill, "device": device, "client": client}
     asked = plan(as_dataset(data, fine, coarse), method, parameters, **options)
+    if unfitted(asked.method):
+        unseen = [] if fill else asked.targets
+        asked = replace(asked, method=fitted_for(asked.method, asked.scene, unseen, asked.device))
     feed, needs = feed_of(asked.parts), cluster.resources(client, asked.device)
     _check_placing(needs)
     run = partial(_run, asked.method, feed, tile_side(blocksize, feed), asked.device, needs)
@@ -129,16 +135,21 @@ def list_methods() -> xr.Dataset:
     True
     """
     names = methods_.names()
-    classes = [methods_.find(n) for n in names]
-    rows = {
-        "pairs": [f"{c.pairs[0]}" + (f"-{c.pairs[-1]}" * (len(c.pairs) > 1)) for c in classes],
-        "summary": [(c.__doc__ or "").strip().splitlines()[0] for c in classes],
-        "parameters": [
-            ", ".join(f"{f.name}={f.default!r}" for f in methods_.parameters_of(c)) for c in classes
-        ],
-    }
-    data = {k: ("name", np.array(v, object)) for k, v in rows.items()}
+    rows = [_row(name) for name in names]
+    columns = dict(zip(("pairs", "summary", "parameters"), zip(*rows, strict=True), strict=True))
+    data = {k: ("name", np.array(v, object)) for k, v in columns.items()}
     return xr.Dataset(data, coords={"name": np.array(names, object)})
+
+
+def _row(name: str) -> tuple[str, str, str]:
+    """Return what the table of methods says of one."""
+    try:
+        known = methods_.find(name)
+    except ImportError as error:  # a network where torch is missing
+        return "", str(error), ""
+    pairs = f"{known.pairs[0]}" + (f"-{known.pairs[-1]}" * (len(known.pairs) > 1))
+    parameters = (f"{f.name}={f.default!r}" for f in methods_.parameters_of(known))
+    return pairs, (known.__doc__ or "").strip().splitlines()[0], ", ".join(parameters)
 
 
 def half_apart(before: Any, after: Any) -> Any:

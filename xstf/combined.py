@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from xstf.method import Block, Method, Prepared, Whole
+from xstf.method import Block, Method, Prepared, Whole, learns
 from xstf.sizes import BlockSize
 
 RULES = ("temporal", "nearest")
@@ -40,6 +40,11 @@ class Combined(Method):
         """Check the rule, and that the method works from one pair."""
         if self.how not in RULES:
             raise ValueError(f"combine={self.how!r} must be one of {', '.join(map(repr, RULES))}")
+        if learns(self.inner):
+            raise ValueError(
+                f"{self.inner.label} puts predictions from several pairs together itself; leave "
+                "combine out"
+            )
         if 1 not in self.inner.pairs:
             raise ValueError(
                 f"combine={self.how!r} puts predictions from single pairs together, and "

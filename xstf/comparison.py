@@ -52,7 +52,7 @@ def compare(
         The scene.
     methods
         Names or instances; ``{label: name, instance or (name, parameters)}``; None: every method
-        that the scene can serve. Doing nothing is always compared too.
+        that the scene can serve and that needs no training. Doing nothing is always compared too.
     dates
         Dates to hold out, or a slice. None: every date with both images that some method can
         predict.

@@ -51,7 +51,8 @@ def chosen(device: str, method: Method, client: Any = None) -> str:
             f'{method.label} cannot run on a GPU; leave device out, or say device="auto", which '
             "takes a GPU for the methods that can"
         )
-    why = lacking() if client is None else cluster.lacking(client)
+    own: Callable[[], str | None] = getattr(method, "lacking", lacking)  # torch's, of networks
+    why = own() if client is None else cluster.lacking(client)
     if why is not None and device == "auto":
         return "cpu"
     if why is not None:
@@ -98,7 +99,8 @@ def run(function: Callable[[Block], Any], b: Block) -> Any:
     b
         The block, in main memory.
     """
-    if b.device == "cpu":
+    method = getattr(function, "__self__", None)
+    if b.device == "cpu" or getattr(method, "moves", False):
         return function(b)
     with _turn:
         return _whole_or_halves(function, b)

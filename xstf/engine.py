@@ -83,6 +83,7 @@ def fuse(
     names = {layer: f"stf-{method.label}-{layer}-{token}" for layer in made}
     feed = feed.taken_by(method)
     tasks: dict[Any, Any] = {}
+    run = method.light.block
     first = _first_reading(feed, groups, token, tasks)
     asked = Asked(method, feed, groups, len(layers), observed is not None, written=False)
     for group in groups:
@@ -96,7 +97,7 @@ def fuse(
             part = _portion(whole, dates, prepared)
             for i, j, tile in feed.grid.tiles(blocksize):
                 key = (f"stf-block-{token}-{group.targets[dates[0]]}", i, j)
-                tasks[key] = block_task(part, key, tile, method.block, checked)
+                tasks[key] = block_task(part, key, tile, run, checked)
                 for layer, (n, date) in product(made, enumerate(dates)):
                     at = for_dates.index(group.targets[date])
                     out = (names[layer], at, 0, i, j)

@@ -10,8 +10,9 @@ import xarray as xr
 
 from xstf.api import fuse
 from xstf.checks import Parts
-from xstf.method import Method
+from xstf.method import Method, learns
 from xstf.pairing import find_dates, text_of, within
+from xstf.planning import plan as plan_of
 from xstf.rows import Row
 
 
@@ -32,6 +33,15 @@ class Trial:
         times = ds["time"].values
         target, pairs = times[self.target], times[list(self.pairs)]
         return fuse(ds, method, dates=[target], pairs={target: pairs})
+
+    def check(self, ds: xr.Dataset) -> None:
+        """Raise where the scene cannot serve the method; nothing is trained."""
+        method = self.row.method
+        if not learns(method):
+            self.fuse(ds, method)
+            return
+        target, pairs = ds["time"].values[self.target], ds["time"].values[list(self.pairs)]
+        plan_of(ds, method, {}, dates=[target], pairs={target: pairs})
 
 
 def with_cells(rows: list[Row], parts: Parts, cell: int | None) -> list[Row]:
@@ -74,7 +84,7 @@ def able(trials: list[Trial], parts: Parts, strict: bool) -> tuple[list[Trial], 
     for label in dict.fromkeys(t.row.label for t in trials):
         first = next(t for t in trials if t.row.label == label)
         try:
-            first.fuse(parts.ds, first.row.method)
+            first.check(parts.ds)
         except ValueError as error:
             if strict:
                 raise

@@ -87,6 +87,9 @@ class Whole(Protocol):
     def once(self, function: Callable[..., Any], *arguments: Any) -> Any:
         """Call ``function(*arguments)`` once; deferred arguments arrive computed."""
 
+    def constant(self, value: Any, token: str) -> Any:
+        """Return a value as if it were deferred: under its token it travels once, however often."""
+
     def alone(self, pair: int) -> Whole:
         """Return the scene as if this were its only pair."""
 
@@ -133,6 +136,7 @@ class Method:
     trivial: ClassVar[bool] = False  # a do-nothing prediction, which others are judged by
     cells: ClassVar[bool] = False  # needs coarse cells: takes `cell` where the scene's scale is 1
     on_gpu: ClassVar[bool] = False  # block takes arrays on a GPU too, and returns them there
+    moves: ClassVar[bool] = False  # then block moves arrays itself, as networks do
 
     def __post_init__(self) -> None:
         """Check every parameter against its rule."""
@@ -156,6 +160,14 @@ class Method:
     def reach(self) -> int:
         """Coarse cells read further than the halo."""
         return 0
+
+    @property
+    def light(self: M) -> M:
+        """The method as each block carries it: without what `prepare` sends to the blocks."""
+        return self
+
+    def suit(self, bands: list[str], scale: int, limits: tuple[float, float] | None) -> None:
+        """Raise where the method cannot serve a scene of these bands, scale and valid range."""
 
     def prepare(self, scene: Whole) -> Prepared:
         """Find whole-scene numbers, lazily."""
@@ -187,7 +199,12 @@ class Method:
 def parameters_of(kind: type[Method]) -> tuple[dataclasses.Field[Any], ...]:
     """Return the declared parameters of a method's class, which is a dataclass."""
     known: Any = kind  # the base itself is none
-    return dataclasses.fields(known)
+    return tuple(f for f in dataclasses.fields(known) if not f.metadata.get("found"))
+
+
+def learns(method: Method) -> bool:
+    """Return whether a method is fitted to a scene before it predicts."""
+    return callable(getattr(method, "fit", None))
 
 
 _registered: dict[str, type] = {}
@@ -208,6 +225,7 @@ def register(name: str) -> Callable[[type[M]], type[M]]:
 def _places() -> dict[str, Callable[[], Any]]:
     """Return where each method is imported from: our own files, then plugins."""
     import xstf.methods
+    import xstf.nn
 
     places: dict[str, Callable[[], Any]] = {}
     for plugin in entry_points(group="xstf.methods"):
@@ -216,12 +234,35 @@ def _places() -> dict[str, Callable[[], Any]]:
     for module in ours:
         for name in xstf.methods.SHARED.get(module.name, (module.name,)):
             places[name] = partial(importlib.import_module, f"xstf.methods.{module.name}")
+    for name in xstf.nn.NETWORKS:
+        places[name] = partial(_network, name)
     return places
 
 
-def names() -> list[str]:
-    """Return the names of all methods, sorted."""
-    return sorted({*_places(), *_registered})
+def _network(name: str) -> None:
+    """Import a network, which needs torch."""
+    try:
+        importlib.import_module(f"xstf.nn.{name}")
+    except ModuleNotFoundError as error:
+        if error.name not in ("torch", "safetensors"):
+            raise
+        raise ModuleNotFoundError(
+            f"{name} is a network and needs {error.name}: pip install 'xstf[deep]'", name=error.name
+        ) from error
+
+
+def names(networks: bool = True) -> list[str]:
+    """Return the names of all methods, sorted; on request without those that torch is needed for.
+
+    Parameters
+    ----------
+    networks
+        Whether to name networks too.
+    """
+    import xstf.nn
+
+    left_out = () if networks else xstf.nn.NETWORKS
+    return sorted({*_places(), *_registered}.difference(left_out))
 
 
 def find(name: str) -> type[Method]:

@@ -79,7 +79,7 @@ def check_parameters(method: Any) -> None:
     graphs however they were written.
     """
     for f in dataclasses.fields(method):
-        if not f.metadata:
+        if not f.metadata or f.metadata.get("found"):  # what training found is no parameter
             continue
         value = getattr(method, f.name)
         if not _obeys(value, f):

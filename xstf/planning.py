@@ -74,6 +74,10 @@ def plan(
         found = Combined(found, combine)
     runs_on = chosen(device, found, client)
     parts = with_observed(take_apart(ds))
+    bands = [str(b) for b in ds["band"].values] if "band" in ds.coords else None
+    found.suit(
+        bands or [str(n) for n in range(ds.sizes["band"])], parts.grid.scale, parts.valid_range
+    )
     groups = _groups(found, parts, dates, pairs, fill)
     either = None
     if quality and "spread" not in found.layers and 1 in found.pairs:

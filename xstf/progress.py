@@ -49,7 +49,7 @@ def progress(total: int, what: str, file: TextIO | None = None) -> Iterator[None
 
 
 @contextmanager
-def meter_of(total: int, what: str, to: Any = True) -> Iterator[Meter]:
+def meter_of(total: int, what: str, to: Any = True, unit: str = "blocks") -> Iterator[Meter]:
     """Give something that is told of finished output blocks, and shows them.
 
     Parameters
@@ -59,6 +59,8 @@ def meter_of(total: int, what: str, to: Any = True) -> Iterator[Meter]:
     to
         A file; True: standard error; False or None: nowhere; a function: called with how many
         blocks are done, how many there are, and seconds.
+    unit
+        What is counted.
     """
     file: Any = sys.stderr if to is True else to
     if not to:
@@ -69,6 +71,7 @@ def meter_of(total: int, what: str, to: Any = True) -> Iterator[Meter]:
         meter = _Bar(total, what, file)
     else:
         meter = _Log(total, what, file)
+    meter.unit = unit
     try:
         meter.begin()
         yield meter
@@ -99,6 +102,8 @@ def _is_output(key: Any) -> bool:
 
 class Meter:
     """Which output blocks are done; what is shown of it is up to `show`."""
+
+    unit = "blocks"
 
     def __init__(self, total: int, what: str, file: TextIO) -> None:
         self.total, self.what, self.file = max(1, total), what, file
@@ -176,7 +181,9 @@ class _Bar(Meter):
     def _write(self) -> None:
         self.shown = self.seconds
         full = _BAR * self.done // self.total
-        text = f"{self.what} [{'#' * full}{'.' * (_BAR - full)}] {self.done}/{self.total} blocks"
+        text = (
+            f"{self.what} [{'#' * full}{'.' * (_BAR - full)}] {self.done}/{self.total} {self.unit}"
+        )
         if self.done:
             text += f", {_duration(self.seconds)}, about {self.left} left"
         width = self._width() - 1
@@ -197,7 +204,7 @@ class _Log(Meter):
         tenths = 10 * self.done // self.total
         if tenths > self.tenths and self.seconds >= self.next:
             self.tenths, self.next = tenths, self.seconds + 1
-            text = f"{self.what}: {10 * tenths} %, {self.done} of {self.total} blocks"
+            text = f"{self.what}: {10 * tenths} %, {self.done} of {self.total} {self.unit}"
             left = f", about {self.left} left" if self.done < self.total else ""
             self.file.write(f"{text}, {_duration(self.seconds)}{left}\n")
             self.file.flush()

@@ -10,7 +10,7 @@ import numpy as np
 
 from xstf import method as methods_
 from xstf.combined import Combined
-from xstf.method import Method
+from xstf.method import Method, learns
 from xstf.pairing import apart, group
 
 
@@ -68,7 +68,7 @@ def rows_of(methods: Any = None, pairs: Any = "auto") -> list[Row]:
     ----------
     methods
         Names or instances; ``{label: name, instance or (name, parameters)}``, ``combine`` among the
-        parameters; None: every method there is.
+        parameters; None: every method that needs no training.
     pairs
         ``"auto"``, ``"nearest"`` or a number, see `xstf.fuse`.
 
@@ -89,7 +89,7 @@ def rows_of(methods: Any = None, pairs: Any = "auto") -> list[Row]:
     if methods is not None and not isinstance(methods, str | Method) and not len(methods):
         raise ValueError("methods is empty; name at least one, or leave it out for all")
     for label, method in _labelled(methods):
-        if methods is None and method.trivial:
+        if methods is None and (method.trivial or learns(method)):
             continue
         if label in known:
             if method in [row.method for row in rows]:
@@ -102,7 +102,7 @@ def rows_of(methods: Any = None, pairs: Any = "auto") -> list[Row]:
 
 def _labelled(methods: Any) -> Iterable[tuple[str, Method]]:
     if methods is None:
-        methods = methods_.names()
+        methods = methods_.names(networks=False)
     if isinstance(methods, str | Method):
         methods = [methods]
     if isinstance(methods, Mapping):

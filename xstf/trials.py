@@ -19,7 +19,7 @@ import xarray as xr
 from xstf.checks import Parts
 from xstf.fingerprint import fingerprints
 from xstf.holdout import Trial
-from xstf.method import Method
+from xstf.method import Method, learns
 from xstf.pairing import apart, text_of
 from xstf.progress import progress
 from xstf.source import code_of
@@ -130,11 +130,6 @@ class Predictions:
         kept = xr.DataArray(seen, dims="time", coords={"time": ds["time"]})
         held = ds.assign(fine=ds["fine"].where(kept), fine_observed=("time", seen))
         return held, method.fit(held)
-
-
-def learns(method: Method) -> bool:
-    """Return whether a method is fitted to a scene before it predicts."""
-    return callable(getattr(method, "fit", None))
 
 
 def open_prediction(path: Path) -> xr.DataArray:

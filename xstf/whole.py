@@ -82,6 +82,12 @@ class LazyWhole:
         self._tasks[key] = Task(key, function, *arguments)
         return TaskRef(key)
 
+    def constant(self, value: Any, token: str) -> TaskRef:
+        """Return a value that travels once under its token."""
+        key = f"stf-constant-{token}"
+        self._tasks[key] = DataNode(key, value)
+        return TaskRef(key)
+
     def alone(self, pair: int) -> LazyWhole:
         """Return the scene as if this were its only pair."""
         only = Group((self._group.pairs[pair],), self._group.targets)

@@ -159,6 +159,7 @@ def fuse_store(
         source_of,
     )
     from xstf.archive.running import Run
+    from xstf.fitting import unfitted
     from xstf.packing import Packing
     from xstf.places import check_options
     from xstf.planning import plan
@@ -183,6 +184,13 @@ def fuse_store(
         device=device,
         client=client,
     )
+    if unfitted(asked.method):
+        name = asked.method.label
+        raise ValueError(
+            f"{name} is not trained; train and keep it first, so that a run can be resumed: "
+            f"fitted = xstf.fit(scene, {name!r}), fitted.save(path); then xstf.fuse_store(scene, "
+            "out, xstf.load(path))"
+        )
     run = Run(
         source=source,
         kinds=(fine, coarse),

@@ -140,7 +140,7 @@ class Run:
         return Job(
             target.told(),
             self.tag,
-            asked.method,
+            asked.method.light,
             stored_images(self.source, self.tag, names, asked.scene.ds, grid.cells, cell),
             grid,
             asked.parts.times,

@@ -29,7 +29,7 @@ EXAMPLES = (
     "methods",
     multiple=True,
     metavar="NAME[:a=1,b=2]",
-    help="A method, with parameters; may be repeated. Default: every method.",
+    help="A method, with parameters; may be repeated. Default: all that need no training.",
 )
 @click.option("--dates", type=Dates(spans=True), help="Dates to hold out: a,b or start/stop.")
 @click.option(

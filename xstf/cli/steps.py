@@ -28,7 +28,9 @@ def say_methods(ds: Any, parts: Any) -> list[str]:
 
     import xstf
     from xstf.cli import line_of
-    from xstf.method import names
+    from xstf.method import build, learns, names
+    from xstf.pairing import text_of
+    from xstf.planning import plan
 
     fine, coarse = parts.observed("fine"), parts.observed("coarse")
     wanted = np.flatnonzero(coarse & ~fine)
@@ -40,11 +42,14 @@ def say_methods(ds: Any, parts: Any) -> list[str]:
     able = []
     for name in names():
         try:
-            fused = xstf.fuse(ds, name, dates=[date])
+            (group,) = plan(ds, name, {}, dates=[date]).groups
+            if not learns(build(name, {})):  # which would be trained
+                xstf.fuse(ds, name, dates=[date])
         except (ValueError, ImportError) as error:
             said = f"no: {line_of(error)}"
         else:
-            said = f"can run, from {fused['pair_dates'].values[0]}"
+            can = "can be trained, then run" if learns(build(name, {})) else "can run"
+            said = f"{can}, from {' '.join(text_of(parts.times[p]) for p in group.pairs)}"
             able.append(name)
         click.echo(f"  {name:{width}}  {said}")
     return able

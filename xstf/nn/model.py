@@ -1,0 +1,105 @@
+"""What the training loop and the blocks ask of every network."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from xstf.nn.inputs import Filled, Normaliser, filled
+from xstf.nn.layers import inner
+
+
+class Lesson(NamedTuple):
+    """One thing to learn, (n, ..., band, y, x) each."""
+
+    images: Filled  # the pair and the coarse target
+    later: bool  # whether that is later
+    truth: Tensor  # the fine target, without the border that the network looks at
+    seen: Tensor  # where it is seen and can be said
+
+
+class PairModel(nn.Module):
+    """A network that says the fine image of a date from one pair and that date's coarse image.
+
+    Images are normalised, without gaps, (n, band, y, x); forecasts are `radius` pixels smaller on
+    each side.
+    """
+
+    radius = 0
+    stages = 1  # trained one after the other
+    apart = True  # whether bands are networks of their own, side by side along each first axis
+
+    centre: Tensor
+    scale: Tensor
+    step: Tensor
+
+    def __init__(self, bands: int) -> None:
+        super().__init__()
+        for name in ("centre", "scale", "step"):  # (band, 1, 1), the normalisation
+            self.register_buffer(name, torch.ones(bands, 1, 1))
+
+    def normalise(self, normal: Normaliser) -> None:
+        """Keep the normalisation among the weights."""
+        for name in ("centre", "scale", "step"):
+            values = torch.from_numpy(getattr(normal, name))
+            getattr(self, name).copy_(values[:, None, None])
+
+    @property
+    def normal(self) -> Normaliser:
+        """The normalisation that is kept."""
+        values = (getattr(self, n)[:, 0, 0].cpu().numpy() for n in ("centre", "scale", "step"))
+        return Normaliser(*values)
+
+    def forecast(self, images: Filled, later: bool) -> Tensor:
+        """Return what one pair says of the target date.
+
+        Parameters
+        ----------
+        images
+            The pair and the coarse image of the target.
+        later
+            Whether the target comes after the pair.
+        """
+        raise NotImplementedError
+
+    def misfit(self, images: Filled, later: bool, truth: Tensor, seen: Tensor) -> Tensor:
+        """Return the loss: the mean squared error in steps of the band's change, where seen."""
+        return squared(self.forecast(images, later) - truth, seen, self.step)
+
+    def lessons(self, fine: Tensor, coarse: Tensor, share: Tensor) -> Iterator[Lesson]:
+        """Yield what patches teach: from either date to the other; see `directions`."""
+        return directions(fine, coarse, share, self.radius)
+
+    def begin(self, stage: int) -> list[nn.Parameter]:
+        """Return the parameters that a stage trains."""
+        return list(self.parameters())
+
+
+def squared(off: Tensor, seen: Tensor, step: Tensor) -> Tensor:
+    """Return the mean of squares in units of `step` over what is seen."""
+    off = torch.where(seen, off / step, 0)
+    return off.square().sum() / seen.sum().clamp(min=1)
+
+
+def directions(fine: Tensor, coarse: Tensor, share: Tensor, radius: int) -> Iterator[Lesson]:
+    """Yield what two known dates teach, from the earlier to the later and back.
+
+    Parameters
+    ----------
+    fine, coarse
+        (n, 2, band, y, x), normalised, NaN where missing.
+    share
+        (n,): how far from the pair to the other date the target lies; 1: it is the other date.
+    radius
+        Of the network.
+    """
+    part = share[:, None, None, None]
+    for pair, other in ((0, 1), (1, 0)):
+        aim = torch.lerp(coarse[:, pair], coarse[:, other], part)
+        images = filled(fine[:, pair], coarse[:, pair], aim)
+        truth = inner(torch.lerp(fine[:, pair], fine[:, other], part), radius)
+        seen = ~torch.isnan(truth) & ~inner(images.gone, radius)
+        yield Lesson(images, other > pair, torch.nan_to_num(truth), seen)

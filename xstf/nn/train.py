@@ -1,0 +1,279 @@
+"""The training loop, the same for every network."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from xstf.nn.inputs import tensors
+from xstf.nn.layers import inner
+from xstf.nn.model import PairModel
+from xstf.nn.patches import Crops, Source
+from xstf.nn.pool import Pool, batches
+
+MOMENTS = ("step", "exp_avg", "exp_avg_sq")  # what Adam keeps of each parameter
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """How long and how fast a network is trained."""
+
+    epochs: int  # passes over the scene, of each stage
+    batch: int
+    rate: float
+    halve: int | None  # passes after which the rate is halved, again and again
+    patience: int | None  # passes without a better hold-out error after which a stage ends
+
+
+@dataclass
+class Course:
+    """How far a training is, at the end of a pass: all that it takes to go on."""
+
+    stage: int = 0
+    epoch: int = 0  # passes of this stage that are done
+    since: int = 0  # passes since one that was best for some band
+    least: list[float] = field(default_factory=list)  # each band's error on what is held out
+    history: list[dict[str, Any]] = field(default_factory=list)
+    best: dict[str, Tensor] = field(default_factory=dict)  # of the model, each band at its best
+    model: dict[str, Tensor] = field(default_factory=dict)
+    moments: dict[str, Tensor] = field(default_factory=dict)  # of the optimiser
+
+    @property
+    def numbers(self) -> dict[str, Any]:
+        """All but the tensors."""
+        names = ("stage", "epoch", "since", "least", "history")
+        return {name: getattr(self, name) for name in names}
+
+    @property
+    def tensors(self) -> dict[str, Tensor]:
+        """The tensors by name."""
+        parts = (("best", self.best), ("model", self.model), ("moments", self.moments))
+        return {f"{part}/{name}": t for part, held in parts for name, t in held.items()}
+
+    @staticmethod
+    def of(numbers: Mapping[str, Any], named: Mapping[str, Tensor]) -> Course:
+        """Return the course that `numbers` and `tensors` describe."""
+        parts: dict[str, dict[str, Tensor]] = {"best": {}, "model": {}, "moments": {}}
+        for name, tensor in named.items():
+            part, rest = name.split("/", 1)
+            parts[part][rest] = tensor
+        fields: dict[str, Any] = {**numbers, **parts}
+        return Course(**fields)
+
+
+def train(
+    model: PairModel,
+    source: Source,
+    judged: Crops | None,
+    how: Schedule,
+    device: torch.device,
+    course: Course,
+    after: Callable[[Course], Any],
+) -> Course:
+    """Train a network on patches of a scene and leave its best weights in it.
+
+    Parameters
+    ----------
+    model
+        On the device, normalised.
+    source
+        Draws the patches: by the seed and the number of the pass alone.
+    judged
+        Patches that are held out; the weights that do best on them are kept, for each band where
+        bands are networks of their own. None: the last ones.
+    how
+        How long, how fast.
+    device
+        Where.
+    course
+        A new one, or one to go on with.
+    after
+        Called at the end of each pass.
+    """
+    if not course.best:  # what it says untrained is there to be beaten too
+        errors = None if judged is None else judge(model, judged, how.batch, device)["network"]
+        _keep_best(model, errors, course)
+    with Pool() as pool:
+        for stage in range(course.stage, model.stages):
+            _stage(model, source, judged, how, device, course, after, pool)
+            model.load_state_dict(course.best)
+            course.model, course.moments, course.since = dict(course.best), {}, 0
+            course.stage, course.epoch = stage + 1, 0
+    model.load_state_dict(course.best)
+    return course
+
+
+def _stage(
+    model: PairModel,
+    source: Source,
+    judged: Crops | None,
+    how: Schedule,
+    device: torch.device,
+    course: Course,
+    after: Callable[[Course], Any],
+    pool: Pool,
+) -> None:
+    parameters = model.begin(course.stage)
+    optimiser = torch.optim.Adam(parameters, how.rate)
+    if course.model:
+        model.load_state_dict(course.model)
+        _restore(optimiser, parameters, course.moments)
+    for epoch in range(course.epoch, how.epochs):
+        if how.patience is not None and course.since >= how.patience:
+            return
+        rate = how.rate * 0.5 ** (epoch // how.halve if how.halve else 0)
+        for group in optimiser.param_groups:
+            group["lr"] = rate
+        crops = source.epoch(course.stage * how.epochs + epoch, pool)
+        loss = _pass(model, batches(crops, how.batch), optimiser, device)
+        _note(model, judged, how, device, course, loss, rate)
+        course.epoch = epoch + 1
+        course.model = _copied(model.state_dict())
+        course.moments = _kept(optimiser, parameters)
+        after(course)
+
+
+def _pass(model: PairModel, crops: Any, optimiser: torch.optim.Adam, device: torch.device) -> float:
+    """Train once over some patches and return the mean loss."""
+    model.train()
+    losses = []
+    for batch in crops:
+        on = _on(device, model, batch)
+        loss = torch.zeros((), device=device)
+        for images, later, truth, seen in model.lessons(*on):
+            loss = loss + model.misfit(images, later, truth, seen) / 2
+        optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        optimiser.step()
+        losses.append(loss.detach())
+    if not losses:
+        raise ValueError(
+            "no patch of the scene is seen on two dates (at least 60 % of its pixels); give a "
+            "smaller patch, or pairs with fewer clouds"
+        )
+    mean = float(torch.stack(losses).mean())
+    if not np.isfinite(mean):
+        raise ValueError("the training has lost its way: the loss is not finite; give a lower rate")
+    return mean
+
+
+def _note(
+    model: PairModel,
+    judged: Crops | None,
+    how: Schedule,
+    device: torch.device,
+    course: Course,
+    loss: float,
+    rate: float,
+) -> None:
+    """Judge the weights, and keep those of each band that are its best so far."""
+    errors = None if judged is None else judge(model, judged, how.batch, device)["network"]
+    better = _keep_best(model, errors, course)
+    course.since = 0 if better else course.since + 1
+    held = None if errors is None else errors.tolist()
+    course.history.append(
+        {"stage": course.stage + 1, "loss": loss, "rate": rate, "held_out_rmse": held}
+    )
+
+
+def _keep_best(model: PairModel, errors: np.ndarray | None, course: Course) -> bool:
+    """Keep the weights of the bands that are better than ever; return whether any is."""
+    now = _copied(model.state_dict())
+    if errors is None or not course.best:
+        course.best, course.least = now, [] if errors is None else errors.tolist()
+        return True
+    least = np.array(course.least)
+    better = errors < least
+    if not model.apart:  # all bands or none
+        unit = model.normal.scale * model.normal.step
+        better[:] = (errors / unit).sum() < (least / unit).sum()
+    if not better.any():
+        return False
+    course.least = np.where(better, errors, least).tolist()
+    course.best = {name: _of_bands(course.best[name], now[name], better) for name in now}
+    return True
+
+
+def _of_bands(old: Tensor, new: Tensor, better: np.ndarray) -> Tensor:
+    """Return a tensor of weights whose first axis is band by band, some bands from another."""
+    if better.all() or not new.ndim:
+        return new
+    parts = zip(old.chunk(len(better)), new.chunk(len(better)), better, strict=True)
+    return torch.cat([after if take else before for before, after, take in parts])
+
+
+def judge(model: PairModel, crops: Crops, size: int, device: torch.device) -> dict[str, np.ndarray]:
+    """Return the RMSE of a network and of trivial predictions, each (band,), in scene units.
+
+    Parameters
+    ----------
+    model
+        The network.
+    crops
+        Two dates, each predicted from the other.
+    size
+        Patches that are predicted together.
+    device
+        Where.
+    """
+    model.eval()
+    sums: dict[str, Tensor] = {}
+    count = torch.zeros_like(model.step[:, 0, 0], dtype=torch.float64)
+    with torch.inference_mode():
+        for start in range(0, len(crops.fine), size):
+            some = slice(start, start + size)
+            part = Crops(crops.fine[some], crops.coarse[some], crops.share[some])
+            on = _on(device, model, part)
+            for images, later, truth, seen in model.lessons(*on):
+                fine, coarse, target = (
+                    inner(i, model.radius) for i in (images.fine, images.coarse, images.target)
+                )
+                said = {
+                    "network": model.forecast(images, later),
+                    "unchanged": fine,
+                    "upsampled": target,
+                    "add": fine + target - coarse,
+                }
+                for name, image in said.items():
+                    off = torch.where(seen, (image - truth) * model.scale, 0).double()
+                    sums[name] = sums.get(name, 0) + _by_band(off.square())
+                count += _by_band(seen)
+    return {n: (s / count.clamp(min=1)).sqrt().cpu().numpy() for n, s in sums.items()}
+
+
+def _on(device: torch.device, model: PairModel, crops: Crops) -> tuple[Tensor, Tensor, Tensor]:
+    fine, coarse = tensors(model.normal, crops.fine, crops.coarse)
+    return fine.to(device), coarse.to(device), torch.from_numpy(crops.share).to(device)
+
+
+def _by_band(image: Tensor) -> Tensor:
+    """Return the sum over all but the bands, (band,)."""
+    return image.movedim(-3, 0).flatten(1).sum(1)
+
+
+def _copied(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {name: tensor.detach().cpu().clone() for name, tensor in state.items()}
+
+
+def _kept(optimiser: torch.optim.Adam, parameters: list[torch.nn.Parameter]) -> dict[str, Tensor]:
+    """Return what the optimiser knows of each parameter."""
+    known = enumerate(optimiser.state[p] for p in parameters)
+    return {f"{n}/{what}": state[what].cpu().clone() for n, state in known for what in MOMENTS}
+
+
+def _restore(
+    optimiser: torch.optim.Adam,
+    parameters: list[torch.nn.Parameter],
+    moments: Mapping[str, Tensor],
+) -> None:
+    """Give the optimiser back what it knew."""
+    for n, parameter in enumerate(parameters):
+        if f"{n}/step" in moments:
+            held = {what: moments[f"{n}/{what}"].clone() for what in MOMENTS}
+            held |= {what: held[what].to(parameter.device) for what in MOMENTS[1:]}
+            optimiser.state[parameter] = held
