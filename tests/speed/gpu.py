@@ -4,7 +4,8 @@ Run ``python -m tests.speed.gpu --json gpu.json`` where there is an NVIDIA GPU; 
 
 A scene of 7008 x 7008 pixels and six bands is 36 blocks of 1168; one simulated block is run warm,
 and its time taken 36 times. Copies to and from the GPU are timed apart. The CPU runs a crop of
-1760 x 1760 on all cores through dask's threads, scaled to the scene. The floor is the longer of
+1760 x 1760 on all cores through dask's threads, scaled to the scene; its seconds hold what is found
+of the whole scene before the first block, which the GPU's do not. The floor is the longer of
 two times: that of the arithmetic which the method cannot do without, at the card's measured speed
 of multiply-adds, and that of reading the inputs and writing the outputs once. ``--tiny`` runs all
 of it at a size that the simulator can bear, where no figure means anything.
