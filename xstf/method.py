@@ -39,7 +39,7 @@ class Block:
     halo: int  # fine pixels, whole cells
     scale: int
     valid_range: tuple[float, float] | None
-    device: str = "cpu"
+    device: str = "cpu"  # "cuda": the images lie on a GPU
     layers: tuple[str, ...] = ("fused",)  # what is asked for; a method may leave the others out
 
     @property

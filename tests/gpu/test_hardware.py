@@ -12,7 +12,9 @@ from xstf.device import lacking, simulated
 
 pytestmark = [
     pytest.mark.cuda,
-    pytest.mark.skipif(simulated() or lacking() is not None, reason=f"no GPU: {lacking()}"),
+    pytest.mark.skipif(
+        simulated() or lacking() is not None, reason=f"no GPU: {lacking() or 'simulated'}"
+    ),
 ]
 UNLIKE = 1e-3  # share of pixels with another neighbour at the end of their list, by rounding
 
