@@ -400,6 +400,7 @@ def test_the_result_says_where_when_and_how(images):
         "method": "add",
         "scale": 2,
         "parameter_upsample": "linear",
+        "device": "cpu",
         "xstf_version": xstf.__version__,
         "scene_range": [0.0, 1.0],
     }
