@@ -90,7 +90,7 @@ def warm_up(
     client
         A `distributed.Client`. None: the one that is current, if any, else this process.
     methods
-        Names or instances, one or several. None: all.
+        Names or instances, one or several. None: all but networks, which are not compiled.
 
     Returns
     -------
@@ -117,7 +117,7 @@ def warm_up(
     """
     from xstf.archive.checking import client_of
 
-    asked: Any = names() if methods is None else methods
+    asked: Any = names(networks=False) if methods is None else methods
     asked = [asked] if isinstance(asked, str | Method) else asked
     known = tuple(build(method, {}) for method in asked)
     found = client_of(client, None)
