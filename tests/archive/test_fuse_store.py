@@ -11,9 +11,10 @@ import zarr
 
 import xstf
 from tests.archive.faults import assert_same, result
-from tests.test_laws import METHODS, SMALL
-from xstf.method import Method, Prepared
+from tests.test_laws import SMALL
+from xstf.method import Method, Prepared, names
 
+METHODS = names(networks=False)  # which have tests of their own
 ALL = {"quality": True, "fill": True}
 
 

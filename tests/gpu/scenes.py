@@ -38,7 +38,7 @@ SMALL = {
     "stdfa": {"window": 3, "min_classes": 2, "max_classes": 3, "small": 9},
     "strum": {"window": 3, "min_classes": 2, "max_classes": 3, "small": 9},
 }
-METHODS = [name for name in names() if find(name).on_gpu]
+METHODS = [name for name in names() if find(name).on_gpu and not find(name).moves]
 CASES = [(name, pairs) for name in METHODS for pairs in (1, 2) if pairs in find(name).pairs]
 
 
