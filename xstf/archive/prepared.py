@@ -26,12 +26,14 @@ class Kept:
     tag: str
     numbers: Any
     dated: dict[int, Any]
-    planes: tuple[str, ...]
+    planes: dict[str, tuple[int, ...]]  # the dates of each; one where it serves all
     margin: int
 
-    def plane(self, name: str, date: int) -> Any:
-        """Return a plane, which is read where it is sliced."""
-        return _open(f"{self.home}/{name}/{date}", self.tag)
+    def plane(self, name: str, dates: Sequence[int]) -> list[Any]:
+        """Return the planes of some dates, which are read where they are sliced."""
+        kept = self.planes[name]
+        at = dates if len(kept) > 1 else kept
+        return [_open(f"{self.home}/{name}/{date}", self.tag) for date in at]
 
 
 @dataclass(frozen=True)
@@ -40,8 +42,8 @@ class Keeper:
 
     home: str
 
-    def __call__(self, name: str, date: int, image: np.ndarray) -> str:
-        """Write one plane, (band, rows, columns), and return its name."""
+    def __call__(self, name: str, date: int, image: np.ndarray) -> tuple[str, int]:
+        """Write one plane, (band, rows, columns), and return its name and date."""
         import zarr
 
         chunks = (image.shape[0], *(min(PIECE, size) for size in image.shape[1:]))
@@ -54,7 +56,7 @@ class Keeper:
             overwrite=True,
         )
         array[...] = image
-        return name
+        return name, date
 
 
 def prepare(
@@ -88,7 +90,7 @@ def prepare(
         found = {
             "numbers": numbers,
             "dated": dict(zip(group.targets, dated, strict=True)) if len(dated) else {},
-            "planes": sorted(set(planes)),
+            "planes": {n: tuple(d for m, d in planes if m == n) for n, _ in sorted(planes)},
             "margin": margin,
         }
         _write(home, encode(found))
@@ -111,7 +113,7 @@ def load(out: str, tag: str, run: str, number: int, known: Sequence[str]) -> Kep
     home = _home(out, run, number)
     data = np.asarray(zarr.open_array(f"{home}/values", mode="r")[:])
     found = decode(data.tobytes(), known)
-    rest = found["numbers"], found["dated"], tuple(found["planes"]), found["margin"]
+    rest = found["numbers"], found["dated"], found["planes"], found["margin"]
     return Kept(home, tag, *rest)
 
 

@@ -1,0 +1,316 @@
+"""What a date's coarse change says: variances, global effects, and a weight for each cell."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from xstf.methods._gp_model import (
+    JITTER,
+    SMOOTH,
+    Steps,
+    between,
+    find_variances,
+    parts_of,
+    windows,
+)
+
+Array = np.ndarray
+
+TILE = 16  # cells along the side of a tile whose weights are solved for together
+OVERLAP = 8  # cells around it that are solved along
+STEPS = TILE + 2 * OVERLAP  # cells that a tile, or a window, is wide at most
+FAINT = 2e-3  # of the variance of change: a coarse error that is none
+LEVEL = 0.25  # of the binary logarithm: errors so little apart share a solution
+FLAT = 1e-7  # deviation of a change that is none
+
+
+@dataclass(frozen=True)
+class Error:
+    """The error of coarse change, as the pairs tell it."""
+
+    variance: Array  # of each length, then without any; their sum is 1
+    deviation: Array  # (band,)
+
+
+@dataclass(frozen=True)
+class Found:
+    """What one date's change is made of, beside the weights of the cells."""
+
+    variance: Array  # of each smooth length, then of each kind of feature: shares
+    mean: Array  # (band,) change of the scene
+    effect: Array  # (band, feature) worth of a feature all over the scene
+
+
+@dataclass(frozen=True)
+class Part:
+    """Some cells of the scene that are solved together."""
+
+    place: tuple[Array, Array]  # row and column of each
+    features: Array  # (feature, cell) float64
+
+
+@dataclass(frozen=True)
+class Model:
+    """Covariance of the change of cells: shares of the variance, and the coarse error."""
+
+    steps: Steps
+    sizes: tuple[int, ...]  # number of features of each kind
+    finite: Array  # variance of each finite part
+    infinite: Array  # of the worth of each kind of feature all over the scene
+    white: float
+    error: Array  # as in `Error`
+
+    def covariance(self, part: Part) -> tuple[Array, Array]:
+        """Return that of the cells of a part, without coarse error, and of this error."""
+        finite, _ = parts_of(self.steps, part.place, self.kinds(part.features))
+        total = sum(v * m for v, m in zip(self.finite, finite, strict=True))
+        total[np.diag_indices(len(total))] += self.white + JITTER
+        return total, error_between(self.steps, part.place, self.error)
+
+    def kinds(self, features: Array) -> list[Array]:
+        """Return features apart by kind."""
+        return np.split(features, np.cumsum(self.sizes)[:-1])
+
+
+def error_between(steps: Steps, place: tuple[Array, Array], variance: Array) -> Array:
+    """Return the covariance of the coarse error of cells."""
+    total = sum(v * between(t, place) for v, t in zip(variance, steps.error, strict=False))
+    total[np.diag_indices(len(total))] += variance[-1]
+    return total
+
+
+def find_error(difference: Array, steps: Steps) -> Error:
+    """Return the error of coarse change.
+
+    Parameters
+    ----------
+    difference
+        (band, rows, columns): what the coarse images show beyond the fine ones.
+    steps
+        From `find_steps`.
+    """
+    from xstf.kernels.solve import one_thread
+
+    values, _, deviation = standard(difference)
+    parts, seen = [], []
+    for window in windows(difference.shape[1:]):
+        place, inside = _known(values, window)
+        if len(place[0]):
+            parts.append([between(table, place) for table in steps.error])
+            seen.append(inside)
+    if not parts:
+        return Error(np.append(np.zeros(len(steps.error)), 1.0), deviation)
+    with one_thread():
+        variance = find_variances(parts, seen, None)
+    return Error(variance / variance.sum(), deviation)
+
+
+def standard(values: Array) -> tuple[Array, Array, Array]:
+    """Return images of mean 0 and deviation 1, and both of each band."""
+    flat = values.reshape(len(values), -1).astype(np.float64)
+    known = np.isfinite(flat)
+    count = np.maximum(known.sum(axis=1), 1)
+    mean = np.where(known, flat, 0).sum(axis=1) / count
+    apart = np.where(known, flat - mean[:, None], 0)
+    deviation = np.sqrt((apart**2).sum(axis=1) / count)
+    with np.errstate(invalid="ignore"):
+        scaled = (flat - mean[:, None]) / np.maximum(deviation, FLAT)[:, None]
+    return scaled.reshape(values.shape), mean, deviation
+
+
+def _known(values: Array, window: tuple[slice, slice]) -> tuple[tuple[Array, Array], Array]:
+    """Return rows and columns of the cells of a window that have all images, and their values."""
+    inside = values[(slice(None), *window)]
+    row, column = np.nonzero(np.isfinite(inside).all(axis=0))
+    place = row + window[0].start, column + window[1].start
+    return place, values[:, place[0], place[1]]
+
+
+def solve(
+    step: Array, features: Array, sizes: tuple[int, ...], steps: Steps, error: Error, trust: float
+) -> tuple[Found, Array]:
+    """Return what one date's change is made of, and the weight of each cell.
+
+    Parameters
+    ----------
+    step
+        (band, rows, columns): coarse change.
+    features
+        (feature, rows, columns), NaN where unseen.
+    sizes
+        Number of features of each kind.
+    steps
+        From `find_steps`.
+    error
+        Of coarse change.
+    trust
+        Share of its variance that is believed.
+
+    Returns
+    -------
+    found : Found
+    weights : numpy.ndarray
+        (band, rows, columns) float32, 0 where nothing is known.
+    """
+    from xstf.kernels.solve import one_thread
+
+    with one_thread():
+        return _solve(step, features.astype(np.float64), sizes, steps, error, trust)
+
+
+def _solve(
+    step: Array, features: Array, sizes: tuple[int, ...], steps: Steps, error: Error, trust: float
+) -> tuple[Found, Array]:
+    seen = np.isfinite(features).all(axis=0)
+    values, mean, deviation = standard(np.where(seen, step, np.nan))
+    known = np.isfinite(values).any(axis=(1, 2)) & (deviation > FLAT)
+    mean = np.where(np.isfinite(values).any(axis=(1, 2)), mean, np.nan)
+    weights = np.zeros(step.shape, np.float32)
+    bands = np.flatnonzero(known)
+    if len(bands) == 0:
+        nothing = np.zeros((len(step), len(features)))
+        return Found(np.zeros(len(SMOOTH) + len(sizes)), mean, nothing), weights
+    values = values[bands]
+    doubt = trust * (error.deviation[bands] / deviation[bands]) ** 2
+    model = fit(values, features, sizes, steps, error, float(doubt.mean()))
+    level = np.where(doubt < FAINT, 0, 2 ** (LEVEL * np.round(np.log2(doubt + 1e-30) / LEVEL)))
+    base, effect = find_effects(model, values, features, level)
+    rest = values - base[:, None, None] - np.tensordot(effect, np.nan_to_num(features), 1)
+    for inner, outer in tiles(step.shape[1:]):
+        found = _weights(model, rest, features, level, outer)
+        own = tuple(slice(i.start - o.start, i.stop - o.start)
+                    for i, o in zip(inner, outer, strict=True))  # fmt: skip
+        weights[(bands[:, None, None], *_grid(inner))] = found[(slice(None), *own)]
+    scale = deviation[bands]
+    weights[bands] *= scale[:, None, None].astype(np.float32)
+    mean[bands] += scale * base
+    effects = np.zeros((len(step), len(features)))
+    effects[bands] = scale[:, None] * effect
+    return Found(model.finite, mean, effects), weights
+
+
+def fit(
+    values: Array, features: Array, sizes: tuple[int, ...], steps: Steps, error: Error, doubt: float
+) -> Model:
+    """Return the model of a date whose standardised change is given.
+
+    Parameters
+    ----------
+    values
+        (band, rows, columns).
+    features, sizes, steps, error
+        As for `solve`.
+    doubt
+        Variance of the coarse error, of that of the change.
+    """
+    parts, seen, noise = [], [], []
+    for window in windows(values.shape[1:]):
+        place, inside = _known(values, window)
+        if len(place[0]) == 0:
+            continue
+        kinds = np.split(features[:, place[0], place[1]], np.cumsum(sizes)[:-1])
+        finite, infinite = parts_of(steps, place, kinds)
+        parts.append(finite + infinite)
+        seen.append(inside)
+        if doubt >= FAINT:
+            noise.append(doubt * error_between(steps, place, error.variance))
+    variance = find_variances(parts, seen, noise or None)
+    number = len(SMOOTH) + len(sizes)
+    return Model(
+        steps, sizes, variance[:number], variance[number:-1], float(variance[-1]), error.variance
+    )
+
+
+def groups(values: Array, level: Array) -> Iterator[tuple[float, Array, Array]]:
+    """Yield coarse error, bands, and which cells they have, of bands that are solved together."""
+    known = np.isfinite(values)
+    left = list(range(len(values)))
+    while left:
+        alike = [b for b in left if level[b] == level[left[0]]
+                 and np.array_equal(known[b], known[left[0]])]  # fmt: skip
+        yield float(level[left[0]]), np.array(alike), known[left[0]]
+        left = [b for b in left if b not in alike]
+
+
+def find_effects(model: Model, values: Array, features: Array, level: Array) -> tuple[Array, Array]:
+    """Return the mean of each band and the worth of each feature all over the scene.
+
+    By generalised least squares over windows, taken as independent.
+
+    Parameters
+    ----------
+    model
+        From `fit`.
+    values, features
+        As for `fit`.
+    level
+        (band,) variance of the coarse error.
+    """
+    from scipy.linalg import cho_factor, cho_solve
+
+    number = 1 + len(features)
+    prior = np.concatenate([[1e-6], *(np.full(n, 1 / v) for n, v in
+                                      zip(model.sizes, model.infinite, strict=True))])  # fmt: skip
+    system = np.tile(np.diag(prior), (len(values), 1, 1))
+    side = np.zeros((len(values), number))
+    for window in windows(values.shape[1:]):
+        for part, doubt, bands, inside in _parts(model, values, features, level, window):
+            own, error = model.covariance(part)
+            rows = np.concatenate([np.ones((1, inside.shape[1])), part.features])
+            solved = cho_solve(cho_factor(own + doubt * error, lower=True), rows.T)
+            system[bands] += rows @ solved
+            side[bands] += inside @ solved
+    found = np.array([np.linalg.solve(a, b) for a, b in zip(system, side, strict=True)])
+    return found[:, 0], found[:, 1:]
+
+
+def _parts(
+    model: Model, values: Array, features: Array, level: Array, window: tuple[slice, slice]
+) -> Iterator[tuple[Part, float, Array, Array]]:
+    """Yield parts of a window with their coarse error, bands, and values (band, cell)."""
+    for doubt, bands, known in groups(values[(slice(None), *window)], level):
+        row, column = np.nonzero(known)
+        if len(row):
+            row, column = row + window[0].start, column + window[1].start
+            part = Part((row, column), features[:, row, column])
+            yield part, doubt, bands, values[bands][:, row, column]
+
+
+def _weights(
+    model: Model, rest: Array, features: Array, level: Array, window: tuple[slice, slice]
+) -> Array:
+    """Return the weights of the cells of a window, (band, rows, columns)."""
+    from scipy.linalg import cho_factor, cho_solve
+
+    out = np.zeros((len(rest), *(part.stop - part.start for part in window)))
+    for part, doubt, bands, inside in _parts(model, rest, features, level, window):
+        own, error = model.covariance(part)
+        factor = cho_factor(own + doubt * error, lower=True)
+        row, column = part.place[0] - window[0].start, part.place[1] - window[1].start
+        for band, values in zip(bands, inside, strict=True):
+            out[band, row, column] = cho_solve(factor, values)
+    return out
+
+
+def tiles(shape: tuple[int, int]) -> Iterator[tuple[tuple[slice, slice], tuple[slice, slice]]]:
+    """Yield tiles of cells, and the same with their overlap."""
+    along = [
+        [
+            (slice(a, min(a + TILE, size)),
+             slice(max(0, a - OVERLAP), min(size, a + TILE + OVERLAP)))
+            for a in range(0, size, TILE)
+        ]
+        for size in shape
+    ]  # fmt: skip
+    for row, wide_row in along[0]:
+        for column, wide_column in along[1]:
+            yield (row, column), (wide_row, wide_column)
+
+
+def _grid(window: tuple[slice, slice]) -> tuple[Array, Array]:
+    """Return rows and columns of a window, to pick with."""
+    rows, columns = (np.arange(part.start, part.stop) for part in window)
+    return rows[:, None], columns

@@ -1,0 +1,191 @@
+"""gpfuse: the fine change as a Gaussian process that a real coarse sensor has seen."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from xstf.method import Block, Method, Prepared, Statistics, Whole, register
+from xstf.methods._gp_features import RADIUS, Look, cells, find_look, kept_detail, survey
+from xstf.methods._gp_model import LOCAL, SMOOTH, find_steps
+from xstf.methods._gp_sensor import Sensor, find_sensor, margin_of, reach_of
+from xstf.methods._gp_solve import STEPS, Error, Found, find_error, solve
+
+SAMPLE = 8000  # pixels of the even lattice that classes are found from
+CLASSES = (8, 24)
+DETAIL = 0.5  # of one pair's detail that is kept
+TRUST = {1: 0.5, 2: 0.75}  # of the variance of the coarse error, by the number of pairs
+MARGIN = 17  # cells around a block whose weights are read: what the longest covariance takes
+
+
+@dataclass(frozen=True)
+class Member:
+    """One Gaussian process: what it looks at, and how much its result counts."""
+
+    name: str
+    pairs: tuple[int, ...]
+    share: float
+
+
+MEMBERS = {
+    1: (Member("one", (0,), 1.0),),
+    2: (Member("both", (0, 1), 0.5), Member("first", (0,), 0.25), Member("last", (1,), 0.25)),
+}
+
+
+@dataclass(frozen=True)
+class Numbers:
+    """What holds for the whole scene and every date."""
+
+    sensor: Sensor
+    looks: dict[str, Look]
+    error: Error
+    kept: dict[str, np.ndarray]  # of each member, (band,): share of its detail
+
+
+@register("gpfuse")
+@dataclass(frozen=True, kw_only=True)
+class Gpfuse(Method):
+    """The change since the pairs as a Gaussian process, seen by the coarse sensor."""
+
+    pairs = range(1, 3)
+    unchanged = "flat"
+
+    def halo(self, scale: int) -> int:
+        """Half the window that spectra are denoised in."""
+        return RADIUS
+
+    def prepare(self, scene: Whole) -> Prepared:
+        """Find the sensor, the classes, and the weights of the cells on each date."""
+        members = MEMBERS[scene.pairs]
+        stride = max(1, int(np.ceil(np.sqrt(scene.shape[0] * scene.shape[1] / SAMPLE))))
+        coarse = [scene.coarse(pair) for pair in range(scene.pairs)]
+        found = scene.each(survey, stride, halo=RADIUS)
+        sensor = scene.once(_sensor, found, scene.scale, *coarse)
+        looks = scene.once(_looks, found, scene.statistics, members)
+        seen = scene.each(cells, looks, sensor, halo=reach_of(scene.scale) + RADIUS)
+        numbers = scene.once(_numbers, sensor, looks, seen, members, *coarse)
+        solved = [
+            [scene.once(_solved, m, numbers, seen, scene.target(date), *coarse) for m in members]
+            for date in range(scene.dates)
+        ]
+        planes = {f"seen {m.name}": [scene.once(_padded, seen, m.name)] for m in members}
+        for n, m in enumerate(members):
+            planes[f"weights {m.name}"] = [scene.once(_padded, s[n], "weights") for s in solved]
+        dated = [scene.once(_founds, *s) for s in solved]
+        return Prepared(numbers=numbers, dated=dated, planes=planes, margin=MARGIN)
+
+    def block(self, b: Block) -> dict[str, np.ndarray]:
+        """Return the prediction of each date."""
+        total, weight = np.float32(0), np.float32(0)
+        for n, member in enumerate(MEMBERS[len(b.fine)]):
+            made = _predicted(b, member, n)
+            seen = ~np.isnan(made)
+            total = total + np.where(seen, np.float32(member.share) * made, 0)
+            weight = weight + np.where(seen, np.float32(member.share), 0)
+        with np.errstate(invalid="ignore"):
+            return {"fused": np.where(weight > 0, total / weight, np.float32(np.nan))}
+
+
+def _sensor(found: dict[str, np.ndarray], scale: int, *coarse: np.ndarray) -> Sensor:
+    return find_sensor(found["parts"], list(coarse), scale)
+
+
+def _looks(
+    found: dict[str, np.ndarray], statistics: Statistics, members: tuple[Member, ...]
+) -> dict[str, Look]:
+    return {m.name: find_look(found["windows"], statistics, m.pairs, CLASSES) for m in members}
+
+
+def _numbers(
+    sensor: Sensor,
+    looks: dict[str, Look],
+    seen: dict[str, np.ndarray],
+    members: tuple[Member, ...],
+    *coarse: np.ndarray,
+) -> Numbers:
+    beyond = np.stack(coarse) - seen["seen"].reshape(len(coarse), -1, *coarse[0].shape[1:])
+    difference = beyond[-1] - beyond[0] if len(coarse) > 1 else beyond[0]
+    error = find_error(difference, find_steps(sensor, STEPS))
+    kept = {members[0].name: np.full(len(difference), DETAIL)}
+    if len(coarse) > 1:
+        mean, alone = kept_detail(seen["detail"])
+        kept = dict(zip((m.name for m in members), (mean, *alone), strict=True))
+    return Numbers(sensor, looks, error, kept)
+
+
+def _solved(
+    member: Member,
+    numbers: Numbers,
+    seen: dict[str, np.ndarray],
+    target: np.ndarray,
+    *coarse: np.ndarray,
+) -> dict[str, Any]:
+    step = target - np.mean([coarse[p] for p in member.pairs], axis=0, dtype=np.float64)
+    trust = TRUST[len(coarse)] * (2 if len(member.pairs) < len(coarse) else 1)
+    trust = min(trust, 1.0)
+    found, weights = solve(
+        step, seen[member.name], numbers.looks[member.name].sizes,
+        find_steps(numbers.sensor, STEPS), numbers.error, trust,
+    )  # fmt: skip
+    return {"found": found, "weights": weights}
+
+
+def _padded(found: dict[str, Any], name: str) -> np.ndarray:
+    """Return a plane that reaches `MARGIN` cells past the scene, 0 where nothing is known."""
+    around = [(0, 0), (MARGIN, MARGIN), (MARGIN, MARGIN)]
+    return np.pad(np.nan_to_num(found[name]).astype(np.float32), around)
+
+
+def _founds(*solved: dict[str, Any]) -> list[Found]:
+    return [s["found"] for s in solved]
+
+
+def _predicted(b: Block, member: Member, n: int) -> np.ndarray:
+    """Return what one member predicts, (date, band, y, x)."""
+    from xstf.kernels.worth import add_worth
+
+    look, sensor = b.numbers.looks[member.name], b.numbers.sensor
+    rows, columns = b.inner
+    near = b.fine[..., rows.start - RADIUS : rows.stop + RADIUS,
+                  columns.start - RADIUS : columns.stop + RADIUS]  # fmt: skip
+    features = look.features(np.ascontiguousarray(near))
+    prior = b.fine[list(member.pairs)][..., rows, columns].mean(axis=0)
+    smooth = look.smoothed(features[: len(look.mean)]).mean(axis=0)
+    kept = b.numbers.kept[member.name].astype(np.float32)[:, None, None]
+    base = smooth + kept * (prior - smooth)
+    seen = b.made[f"seen {member.name}"][0]
+    spare = b.halo // b.scale + MARGIN
+    ones = np.ones((1, *features.shape[1:]), np.float32)
+    none = np.zeros(1, np.float32)
+    out = np.empty((len(b.target), *base.shape), np.float32)
+    kinds = np.repeat(np.arange(len(look.sizes)), look.sizes)
+
+    def inside(cells_: np.ndarray, reach: int) -> np.ndarray:
+        cut = spare - reach
+        return np.ascontiguousarray(cells_[..., cut : cells_.shape[-2] - cut,
+                                           cut : cells_.shape[-1] - cut])  # fmt: skip
+
+    tables = []
+    for length in (*SMOOTH, LOCAL):
+        reach = margin_of(sensor, length)
+        _, down, across = sensor.covariance(length, reach)
+        tables.append((reach, down.astype(np.float32), across.astype(np.float32)))
+    for date, members in enumerate(b.dated):
+        found = members[n]
+        weights = b.made[f"weights {member.name}"][date]
+        variance = found.variance.astype(np.float32)
+        for band in range(len(base)):
+            image = out[date, band]
+            image[:] = np.float32(found.mean[band])
+            for m, (reach, down, across) in enumerate(tables[:-1]):
+                add_worth(inside(variance[m] * weights[band : band + 1], reach), down, across,
+                          ones, none, image)  # fmt: skip
+            reach, down, across = tables[-1]
+            local = variance[len(SMOOTH) + kinds][:, None, None] * seen * weights[band]
+            add_worth(inside(local, reach), down, across, features,
+                      found.effect[band].astype(np.float32), image)  # fmt: skip
+            image += base[band]
+    return out
