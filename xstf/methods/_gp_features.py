@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -138,7 +138,7 @@ def find_look(
 
 
 def _denoised(windows: Array, alike: float) -> Array:
-    """Return the denoised pixel in the middle of each window (band, y, x, window), (pixel, band)."""
+    """Return the denoised middle (pixel, band) of each window (band, y, x, window)."""
     from xstf.kernels.bilateral import near_weights, smooth
 
     bands, side, _, count = windows.shape

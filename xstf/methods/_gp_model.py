@@ -123,7 +123,9 @@ def find_variances(
         variance = np.exp(logs)
         total, slope = 0.0, np.zeros(number + 1)
         for n, (matrices, y) in enumerate(zip(parts, values, strict=True)):
-            system = sum(v * m for v, m in zip(variance / np.append(size, 1), matrices, strict=False))
+            system = sum(
+                v * m for v, m in zip(variance / np.append(size, 1), matrices, strict=False)
+            )
             if noise is not None:
                 system = system + noise[n]
             system[np.diag_indices(len(system))] += variance[-1] + JITTER

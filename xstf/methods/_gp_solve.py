@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -40,6 +40,8 @@ class Found:
     """What one date's change is made of, beside the weights of the cells."""
 
     variance: Array  # of each smooth length, then of each kind of feature: shares
+    white: float  # share that no cell shares with another
+    deviation: Array  # (band,) of the change of cells
     mean: Array  # (band,) change of the scene
     effect: Array  # (band, feature) worth of a feature all over the scene
 
@@ -172,7 +174,8 @@ def _solve(
     bands = np.flatnonzero(known)
     if len(bands) == 0:
         nothing = np.zeros((len(step), len(features)))
-        return Found(np.zeros(len(SMOOTH) + len(sizes)), mean, nothing), weights
+        none = np.zeros(len(SMOOTH) + len(sizes))
+        return Found(none, 0.0, deviation, mean, nothing), weights
     values = values[bands]
     doubt = trust * (error.deviation[bands] / deviation[bands]) ** 2
     model = fit(values, features, sizes, steps, error, float(doubt.mean()))
@@ -189,7 +192,7 @@ def _solve(
     mean[bands] += scale * base
     effects = np.zeros((len(step), len(features)))
     effects[bands] = scale[:, None] * effect
-    return Found(model.finite, mean, effects), weights
+    return Found(model.finite, model.white, deviation, mean, effects), weights
 
 
 def fit(

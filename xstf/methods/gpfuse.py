@@ -9,40 +9,21 @@ import numpy as np
 
 from xstf.method import Block, Method, Prepared, Statistics, Whole, register
 from xstf.methods._gp_features import RADIUS, Look, cells, find_look, kept_detail, survey
-from xstf.methods._gp_model import LOCAL, SMOOTH, find_steps
-from xstf.methods._gp_sensor import Sensor, find_sensor, margin_of, reach_of
-from xstf.methods._gp_solve import STEPS, Error, Found, find_error, solve
+from xstf.methods._gp_model import find_steps
+from xstf.methods._gp_predict import MARGIN, Member, Numbers, Prediction
+from xstf.methods._gp_sensor import Sensor, find_sensor, reach_of
+from xstf.methods._gp_solve import STEPS, Found, find_error, solve
 
 SAMPLE = 8000  # pixels of the even lattice that classes are found from
-CLASSES = (8, 24)
+CLASSES = (32,)
 DETAIL = 0.5  # of one pair's detail that is kept
 TRUST = {1: 0.5, 2: 0.75}  # of the variance of the coarse error, by the number of pairs
-MARGIN = 17  # cells around a block whose weights are read: what the longest covariance takes
-
-
-@dataclass(frozen=True)
-class Member:
-    """One Gaussian process: what it looks at, and how much its result counts."""
-
-    name: str
-    pairs: tuple[int, ...]
-    share: float
 
 
 MEMBERS = {
     1: (Member("one", (0,), 1.0),),
     2: (Member("both", (0, 1), 0.5), Member("first", (0,), 0.25), Member("last", (1,), 0.25)),
 }
-
-
-@dataclass(frozen=True)
-class Numbers:
-    """What holds for the whole scene and every date."""
-
-    sensor: Sensor
-    looks: dict[str, Look]
-    error: Error
-    kept: dict[str, np.ndarray]  # of each member, (band,): share of its detail
 
 
 @register("gpfuse")
@@ -79,14 +60,22 @@ class Gpfuse(Method):
 
     def block(self, b: Block) -> dict[str, np.ndarray]:
         """Return the prediction of each date."""
-        total, weight = np.float32(0), np.float32(0)
-        for n, member in enumerate(MEMBERS[len(b.fine)]):
-            made = _predicted(b, member, n)
-            seen = ~np.isnan(made)
-            total = total + np.where(seen, np.float32(member.share) * made, 0)
-            weight = weight + np.where(seen, np.float32(member.share), 0)
-        with np.errstate(invalid="ignore"):
-            return {"fused": np.where(weight > 0, total / weight, np.float32(np.nan))}
+        rows, columns = b.inner
+        shape = (
+            len(b.target),
+            b.fine.shape[1],
+            rows.stop - rows.start,
+            columns.stop - columns.start,
+        )
+        total, weight = np.zeros((2, *shape), np.float32)
+        for number, member in enumerate(MEMBERS[len(b.fine)]):
+            for date, (made, _) in enumerate(Prediction(b, member, number).images()):
+                seen = ~np.isnan(made)
+                share = np.float32(member.share)
+                total[date] += np.where(seen, share * made, 0)
+                weight[date] += np.where(seen, share, 0)
+        known = weight > 0
+        return {"fused": np.where(known, total / np.where(known, weight, 1), np.float32(np.nan))}
 
 
 def _sensor(found: dict[str, np.ndarray], scale: int, *coarse: np.ndarray) -> Sensor:
@@ -141,51 +130,3 @@ def _padded(found: dict[str, Any], name: str) -> np.ndarray:
 
 def _founds(*solved: dict[str, Any]) -> list[Found]:
     return [s["found"] for s in solved]
-
-
-def _predicted(b: Block, member: Member, n: int) -> np.ndarray:
-    """Return what one member predicts, (date, band, y, x)."""
-    from xstf.kernels.worth import add_worth
-
-    look, sensor = b.numbers.looks[member.name], b.numbers.sensor
-    rows, columns = b.inner
-    near = b.fine[..., rows.start - RADIUS : rows.stop + RADIUS,
-                  columns.start - RADIUS : columns.stop + RADIUS]  # fmt: skip
-    features = look.features(np.ascontiguousarray(near))
-    prior = b.fine[list(member.pairs)][..., rows, columns].mean(axis=0)
-    smooth = look.smoothed(features[: len(look.mean)]).mean(axis=0)
-    kept = b.numbers.kept[member.name].astype(np.float32)[:, None, None]
-    base = smooth + kept * (prior - smooth)
-    seen = b.made[f"seen {member.name}"][0]
-    spare = b.halo // b.scale + MARGIN
-    ones = np.ones((1, *features.shape[1:]), np.float32)
-    none = np.zeros(1, np.float32)
-    out = np.empty((len(b.target), *base.shape), np.float32)
-    kinds = np.repeat(np.arange(len(look.sizes)), look.sizes)
-
-    def inside(cells_: np.ndarray, reach: int) -> np.ndarray:
-        cut = spare - reach
-        return np.ascontiguousarray(cells_[..., cut : cells_.shape[-2] - cut,
-                                           cut : cells_.shape[-1] - cut])  # fmt: skip
-
-    tables = []
-    for length in (*SMOOTH, LOCAL):
-        reach = margin_of(sensor, length)
-        _, down, across = sensor.covariance(length, reach)
-        tables.append((reach, down.astype(np.float32), across.astype(np.float32)))
-    for date, members in enumerate(b.dated):
-        found = members[n]
-        weights = b.made[f"weights {member.name}"][date]
-        variance = found.variance.astype(np.float32)
-        for band in range(len(base)):
-            image = out[date, band]
-            image[:] = np.float32(found.mean[band])
-            for m, (reach, down, across) in enumerate(tables[:-1]):
-                add_worth(inside(variance[m] * weights[band : band + 1], reach), down, across,
-                          ones, none, image)  # fmt: skip
-            reach, down, across = tables[-1]
-            local = variance[len(SMOOTH) + kinds][:, None, None] * seen * weights[band]
-            add_worth(inside(local, reach), down, across, features,
-                      found.effect[band].astype(np.float32), image)  # fmt: skip
-            image += base[band]
-    return out
