@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,6 +15,10 @@ from xstf.methods._gp_solve import Error, Found
 
 Array = np.ndarray
 
+# What the squared error of a pixel is made of, by the number of pairs: what the model leaves
+# unknown, squared detail, squared change, squared coarse error. Found on simulated and real scenes.
+DOUBT = {1: (1.0, 1.0, 0.1, 1.0), 2: (0.3, 0.12, 0.003, 0.7)}
+APART = 1.2  # of the mean squared difference of members from their mean
 MARGIN = 17  # cells around a block whose weights are read: what the longest covariance takes
 
 
@@ -86,17 +90,11 @@ class Prediction:
         self.detail = prior - smooth
         self.base = smooth + kept * self.detail
 
-    def images(self) -> Iterator[tuple[Array, Array]]:
-        """Yield each date's prediction, and the change that the cells tell, (band, y, x) both."""
-        for date, members in enumerate(self.b.dated):
-            change = self._change(members[self.number], date)
-            yield self.base + change, change
-
-    def _change(self, found: Found, date: int) -> Array:
+    def change(self, date: int) -> Array:
         """Return the change that the cells tell, (band, y, x)."""
         from xstf.kernels.worth import add_worth
 
-        b, name = self.b, self.member.name
+        b, name, found = self.b, self.member.name, self._found(date)
         seen, weights = b.made[f"seen {name}"][0], b.made[f"weights {name}"][date]
         variance = found.variance.astype(np.float32)
         kinds = variance[len(SMOOTH) :].repeat(self.look.sizes)[:, None, None]
@@ -121,8 +119,31 @@ class Prediction:
         height, width = cells.shape[-2:]
         return np.ascontiguousarray(cells[..., spare : height - spare, spare : width - spare])
 
-    def unknown(self, found: Found) -> Array:
-        """Return the variance that the model leaves to each pixel, (band, y, x)."""
+    def doubt(self, date: int, change: Array) -> Array:
+        """Return the variance of the error of each pixel, (band, y, x).
+
+        What the model leaves unknown, the detail that may have gone, a share of the squared change,
+        and the error of the coarse change, each times what `DOUBT` says.
+
+        Parameters
+        ----------
+        date
+            Which date.
+        change
+            From `change`.
+        """
+        found, error = self._found(date), self.b.numbers.error
+        unknown, detail, moved, coarse = DOUBT[len(self.b.fine)]
+        departed = change - found.mean.astype(np.float32)[:, None, None]
+        of_cells = np.stack([unknown * found.deviation**2, coarse * error.deviation**2])
+        shares, constant = of_cells.astype(np.float32)[..., None, None]
+        return (
+            shares * self._unknown(found) + constant
+            + np.float32(detail) * self.detail**2 + np.float32(moved) * departed**2
+        )  # fmt: skip
+
+    def _unknown(self, found: Found) -> Array:
+        """Return the share of the variance that the cells leave to each pixel, (y, x)."""
         smooth = sum(v * t.unseen for v, t in zip(found.variance, self.tables[:-1], strict=False))
         total = np.full(self.features.shape[1:], smooth + found.white, np.float32)
         start = 0
@@ -130,4 +151,28 @@ class Prediction:
             part = self.features[start : start + size]
             total += np.float32(share * self.tables[-1].unseen) * (part * part).sum(axis=0)
             start += size
-        return total * (found.deviation**2).astype(np.float32)[:, None, None]
+        return total
+
+    def _found(self, date: int) -> Found:
+        found: Found = self.b.dated[date][self.number]
+        return found
+
+
+def blend(members: Sequence[Prediction], images: Sequence[Array]) -> Array:
+    """Return the weighted mean of what members say, of those that say anything.
+
+    Parameters
+    ----------
+    members
+        Of which each has its share.
+    images
+        (band, y, x) of each.
+    """
+    total, weight = np.zeros((2, *images[0].shape), np.float32)
+    for made, image in zip(members, images, strict=True):
+        seen = ~np.isnan(image)
+        share = np.float32(made.member.share)
+        total += np.where(seen, share * image, 0)
+        weight += np.where(seen, share, 0)
+    known = weight > 0
+    return np.where(known, total / np.where(known, weight, 1), np.float32(np.nan))

@@ -10,7 +10,7 @@ import numpy as np
 from xstf.method import Block, Method, Prepared, Statistics, Whole, register
 from xstf.methods._gp_features import RADIUS, Look, cells, find_look, kept_detail, survey
 from xstf.methods._gp_model import find_steps
-from xstf.methods._gp_predict import MARGIN, Member, Numbers, Prediction
+from xstf.methods._gp_predict import APART, MARGIN, Member, Numbers, Prediction, blend
 from xstf.methods._gp_sensor import Sensor, find_sensor, reach_of
 from xstf.methods._gp_solve import STEPS, Found, find_error, solve
 
@@ -33,6 +33,7 @@ class Gpfuse(Method):
 
     pairs = range(1, 3)
     unchanged = "flat"
+    layers = ("fused", "sd")
 
     def halo(self, scale: int) -> int:
         """Half the window that spectra are denoised in."""
@@ -59,23 +60,20 @@ class Gpfuse(Method):
         return Prepared(numbers=numbers, dated=dated, planes=planes, margin=MARGIN)
 
     def block(self, b: Block) -> dict[str, np.ndarray]:
-        """Return the prediction of each date."""
-        rows, columns = b.inner
-        shape = (
-            len(b.target),
-            b.fine.shape[1],
-            rows.stop - rows.start,
-            columns.stop - columns.start,
-        )
-        total, weight = np.zeros((2, *shape), np.float32)
-        for number, member in enumerate(MEMBERS[len(b.fine)]):
-            for date, (made, _) in enumerate(Prediction(b, member, number).images()):
-                seen = ~np.isnan(made)
-                share = np.float32(member.share)
-                total[date] += np.where(seen, share * made, 0)
-                weight[date] += np.where(seen, share, 0)
-        known = weight > 0
-        return {"fused": np.where(known, total / np.where(known, weight, 1), np.float32(np.nan))}
+        """Return the prediction of each date and, if it is asked for, its standard deviation."""
+        members = [Prediction(b, m, n) for n, m in enumerate(MEMBERS[len(b.fine)])]
+        made: dict[str, list[np.ndarray]] = {name: [] for name in b.layers}
+        for date in range(len(b.target)):
+            changes = [member.change(date) for member in members]
+            images = [m.base + change for m, change in zip(members, changes, strict=True)]
+            fused = blend(members, images)
+            made["fused"].append(fused)
+            if "sd" in made:
+                doubts = [m.doubt(date, c) for m, c in zip(members, changes, strict=True)]
+                apart = [(image - fused) ** 2 for image in images]
+                variance = blend(members, doubts) + np.float32(APART) * blend(members, apart)
+                made["sd"].append(np.sqrt(variance))
+        return {name: np.stack(layers) for name, layers in made.items()}
 
 
 def _sensor(found: dict[str, np.ndarray], scale: int, *coarse: np.ndarray) -> Sensor:
