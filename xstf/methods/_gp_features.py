@@ -13,7 +13,9 @@ from xstf.methods._gp_sensor import LEAST, Sensor, part_of
 Array = np.ndarray
 
 RADIUS = 2  # fine pixels: of the window that spectra are denoised in
-BREADTH = 2.0  # times the median squared difference of neighbours: alike enough to be averaged
+# times the median squared difference of neighbours: alike enough to be averaged, by how many pairs
+# are looked at
+BREADTH = {1: 3.0, 2: 2.0}
 SOFT = 3.0  # times the median squared distance from the nearest class: shared between classes
 SAMPLE = 8000  # pixels that classes are found from, on an even lattice
 ROUNDS = 30  # of k-means
@@ -28,13 +30,13 @@ class Look:
     mean: Array  # (pair and band,) of the scene, float32
     deviation: Array
     alike: float  # see `xstf.kernels.bilateral.smooth`
-    centres: tuple[Array, ...]  # of each set of classes, (class, pair and band) float32
-    sharp: tuple[float, ...]  # of each set, see `xstf.kernels.bilateral.belong`
+    centres: Array  # of the classes, (class, pair and band) float32
+    sharp: float  # see `xstf.kernels.bilateral.belong`
 
     @property
     def sizes(self) -> tuple[int, ...]:
-        """Number of features of each kind: spectra, then the classes of each set."""
-        return len(self.mean), *(len(found) for found in self.centres)
+        """Number of features of each kind: spectra, then classes."""
+        return len(self.mean), len(self.centres)
 
     def spectra(self, fine: Array) -> Array:
         """Return denoised, standardised spectra, (pair and band, y, x) without `RADIUS` pixels.
@@ -68,11 +70,8 @@ class Look:
 
         spectra = self.spectra(fine)
         out = np.empty((sum(self.sizes), *spectra.shape[1:]), np.float32)
-        start = len(spectra)
-        out[:start] = spectra
-        for centres, sharp in zip(self.centres, self.sharp, strict=True):
-            belong(spectra, centres, np.float32(sharp), out[start : start + len(centres)])
-            start += len(centres)
+        out[: len(spectra)] = spectra
+        belong(spectra, self.centres, np.float32(self.sharp), out[len(spectra) :])
         return out
 
     def smoothed(self, spectra: Array) -> Array:
@@ -100,9 +99,7 @@ def survey(b: Block, stride: int) -> dict[str, Array]:
     }
 
 
-def find_look(
-    windows: Array, statistics: Statistics, pairs: tuple[int, ...], classes: tuple[int, ...]
-) -> Look:
+def find_look(windows: Array, statistics: Statistics, pairs: tuple[int, ...], classes: int) -> Look:
     """Return how pixels are described.
 
     Parameters
@@ -114,7 +111,7 @@ def find_look(
     pairs
         Which pairs.
     classes
-        Numbers of classes of each set.
+        Number of classes; there are fewer if the sample has fewer spectra.
     """
     at = list(pairs)
     mean, deviation = (
@@ -131,10 +128,9 @@ def find_look(
         for place in (middle + 1, middle + side)
         for apart in [((scaled[:, place] - scaled[:, middle]) ** 2).mean(axis=0)]
     ]
-    alike = 1 / (2 * BREADTH * max(float(np.mean(noise)), TINY) * len(mean))
+    alike = 1 / (2 * BREADTH[len(pairs)] * max(float(np.mean(noise)), TINY) * len(mean))
     spectra = _denoised(scaled.reshape(len(mean), side, side, -1), alike)
-    centres, sharp = zip(*(_classes(spectra, number) for number in classes), strict=True)
-    return Look(pairs, mean, deviation, alike, centres, sharp)
+    return Look(pairs, mean, deviation, alike, *_classes(spectra, classes))
 
 
 def _denoised(windows: Array, alike: float) -> Array:
@@ -231,7 +227,7 @@ class _Window:
 
     def means(self, images: Array) -> Array:
         """Return means over footprints (image, rows, columns), NaN where too little is seen."""
-        from xstf.kernels.bilateral import footprints
+        from xstf.kernels.footprints import footprints
 
         known = ~np.isnan(images[:1])
         parts = np.concatenate([np.where(known, images, 0), known]).astype(np.float32)
@@ -257,7 +253,11 @@ def _surroundings(b: Block, sensor: Sensor) -> tuple[Array, _Window]:
 
 
 def kept_detail(detail: Array) -> tuple[Array, Array]:
-    """Return the share of detail that lasts from pair to pair: of their mean, and of each.
+    """Return the share of detail that lasts until the target: of the pairs' mean, and of each.
+
+    The covariance of the target's detail with that of a pair lies between two cases. If what
+    changes is noise, it is that of the pairs with each other; if detail fades with time, and the
+    target is halfway, their correlation is the root of that of the pairs. The mean is taken.
 
     Parameters
     ----------
@@ -268,12 +268,14 @@ def kept_detail(detail: Array) -> tuple[Array, Array]:
     Returns
     -------
     mean : numpy.ndarray
-        (band,): covariance of both over the variance of their mean.
+        (band,): covariance with the target over the variance of the mean of both pairs.
     alone : numpy.ndarray
-        (2, band): covariance over the variance of each.
+        (2, band): over the variance of each.
     """
     with np.errstate(invalid="ignore"):
         both, first, last = np.nan_to_num(detail.astype(np.float64)).sum(axis=(-1, -2))
-    middle = 4 * both / np.maximum(first + last + 2 * both, TINY**2)
-    alone = both / np.maximum([first, last], TINY**2)
-    return np.clip(middle, 0, 1), np.clip(alone, 0, 1)
+    both, first, last = (np.maximum(v, TINY**2) for v in (both, first, last))
+    middle = np.sqrt(first * last)
+    target = (both + np.sqrt(both * middle)) / 2
+    mean = target * (1 / first + 1 / last) / (1 + both / middle)
+    return np.clip(mean, 0, 1), np.clip(target / np.stack([first, last]), 0, 1)

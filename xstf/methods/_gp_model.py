@@ -12,12 +12,12 @@ from xstf.methods._gp_sensor import Sensor
 Array = np.ndarray
 
 SMOOTH = (0.7, 1.5, 4.0)  # cells: lengths of the change that depends on place alone
-LOCAL = 2.0  # cells: length over which the worth of a feature changes
+LOCAL = 1.5  # cells: length over which the worth of a feature changes
 ERROR = (0.7, 2.0)  # cells: lengths of the error of coarse change
 WINDOW = 16  # cells along the side of the windows that variances are found from
 WINDOWS = 16  # of them at most, evenly over the scene
 ROUNDS = 30  # of the search for variances
-VAGUE = 2.0  # deviation of the prior of their logarithms
+VAGUE = 1.4  # deviation of the prior of their logarithms
 FIRST = 0.03  # share of the variance that is noise, before anything is known
 BOUNDS = (-12.0, 4.0)  # of the logarithms
 JITTER = 1e-5
@@ -72,6 +72,52 @@ def parts_of(
     local = between(steps.local, place)
     finite = [between(table, place) for table in steps.smooth] + [local * p for p in products]
     return finite, products
+
+
+@dataclass(frozen=True)
+class Error:
+    """The error of coarse change, as the pairs tell it."""
+
+    variance: Array  # of each length, then without any; their sum is 1
+    deviation: Array  # (band,)
+
+
+@dataclass(frozen=True)
+class Part:
+    """Some cells of the scene that are solved together."""
+
+    place: tuple[Array, Array]  # row and column of each
+    features: Array  # (feature, cell) float64
+
+
+@dataclass(frozen=True)
+class Model:
+    """Covariance of the change of cells: shares of the variance, and the coarse error."""
+
+    steps: Steps
+    sizes: tuple[int, ...]  # number of features of each kind
+    finite: Array  # variance of each finite part
+    infinite: Array  # of the worth of each kind of feature all over the scene
+    white: float
+    error: Array  # as in `Error`
+
+    def covariance(self, part: Part) -> tuple[Array, Array]:
+        """Return that of the cells of a part, without coarse error, and of this error."""
+        finite, _ = parts_of(self.steps, part.place, self.kinds(part.features))
+        total = sum(v * m for v, m in zip(self.finite, finite, strict=True))
+        total[np.diag_indices(len(total))] += self.white + JITTER
+        return total, error_between(self.steps, part.place, self.error)
+
+    def kinds(self, features: Array) -> list[Array]:
+        """Return features apart by kind."""
+        return np.split(features, np.cumsum(self.sizes)[:-1])
+
+
+def error_between(steps: Steps, place: tuple[Array, Array], variance: Array) -> Array:
+    """Return the covariance of the coarse error of cells."""
+    total = sum(v * between(t, place) for v, t in zip(variance, steps.error, strict=False))
+    total[np.diag_indices(len(total))] += variance[-1]
+    return total
 
 
 def windows(shape: tuple[int, int]) -> list[tuple[slice, slice]]:

@@ -9,9 +9,9 @@ import numpy as np
 
 from xstf.method import Block
 from xstf.methods._gp_features import RADIUS, Look
-from xstf.methods._gp_model import LOCAL, SMOOTH
+from xstf.methods._gp_model import LOCAL, SMOOTH, Error
 from xstf.methods._gp_sensor import Sensor, margin_of
-from xstf.methods._gp_solve import Error, Found
+from xstf.methods._gp_solve import Found
 
 Array = np.ndarray
 
@@ -92,7 +92,7 @@ class Prediction:
 
     def change(self, date: int) -> Array:
         """Return the change that the cells tell, (band, y, x)."""
-        from xstf.kernels.worth import add_worth
+        from xstf.kernels.footprints import add_worth
 
         b, name, found = self.b, self.member.name, self._found(date)
         seen, weights = b.made[f"seen {name}"][0], b.made[f"weights {name}"][date]
@@ -119,7 +119,7 @@ class Prediction:
         height, width = cells.shape[-2:]
         return np.ascontiguousarray(cells[..., spare : height - spare, spare : width - spare])
 
-    def doubt(self, date: int, change: Array) -> Array:
+    def doubt(self, date: int, change: Array, pairs: int) -> Array:
         """Return the variance of the error of each pixel, (band, y, x).
 
         What the model leaves unknown, the detail that may have gone, a share of the squared change,
@@ -131,9 +131,11 @@ class Prediction:
             Which date.
         change
             From `change`.
+        pairs
+            How many pairs have a say.
         """
         found, error = self._found(date), self.b.numbers.error
-        unknown, detail, moved, coarse = DOUBT[len(self.b.fine)]
+        unknown, detail, moved, coarse = DOUBT[pairs]
         departed = change - found.mean.astype(np.float32)[:, None, None]
         of_cells = np.stack([unknown * found.deviation**2, coarse * error.deviation**2])
         shares, constant = of_cells.astype(np.float32)[..., None, None]

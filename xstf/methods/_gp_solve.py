@@ -8,10 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from xstf.methods._gp_model import (
-    JITTER,
     SMOOTH,
+    Error,
+    Model,
+    Part,
     Steps,
     between,
+    error_between,
     find_variances,
     parts_of,
     windows,
@@ -28,14 +31,6 @@ FLAT = 1e-7  # deviation of a change that is none
 
 
 @dataclass(frozen=True)
-class Error:
-    """The error of coarse change, as the pairs tell it."""
-
-    variance: Array  # of each length, then without any; their sum is 1
-    deviation: Array  # (band,)
-
-
-@dataclass(frozen=True)
 class Found:
     """What one date's change is made of, beside the weights of the cells."""
 
@@ -44,44 +39,6 @@ class Found:
     deviation: Array  # (band,) of the change of cells
     mean: Array  # (band,) change of the scene
     effect: Array  # (band, feature) worth of a feature all over the scene
-
-
-@dataclass(frozen=True)
-class Part:
-    """Some cells of the scene that are solved together."""
-
-    place: tuple[Array, Array]  # row and column of each
-    features: Array  # (feature, cell) float64
-
-
-@dataclass(frozen=True)
-class Model:
-    """Covariance of the change of cells: shares of the variance, and the coarse error."""
-
-    steps: Steps
-    sizes: tuple[int, ...]  # number of features of each kind
-    finite: Array  # variance of each finite part
-    infinite: Array  # of the worth of each kind of feature all over the scene
-    white: float
-    error: Array  # as in `Error`
-
-    def covariance(self, part: Part) -> tuple[Array, Array]:
-        """Return that of the cells of a part, without coarse error, and of this error."""
-        finite, _ = parts_of(self.steps, part.place, self.kinds(part.features))
-        total = sum(v * m for v, m in zip(self.finite, finite, strict=True))
-        total[np.diag_indices(len(total))] += self.white + JITTER
-        return total, error_between(self.steps, part.place, self.error)
-
-    def kinds(self, features: Array) -> list[Array]:
-        """Return features apart by kind."""
-        return np.split(features, np.cumsum(self.sizes)[:-1])
-
-
-def error_between(steps: Steps, place: tuple[Array, Array], variance: Array) -> Array:
-    """Return the covariance of the coarse error of cells."""
-    total = sum(v * between(t, place) for v, t in zip(variance, steps.error, strict=False))
-    total[np.diag_indices(len(total))] += variance[-1]
-    return total
 
 
 def find_error(difference: Array, steps: Steps) -> Error:

@@ -1,4 +1,4 @@
-"""What weights of coarse cells are worth at fine pixels: separable sums, times features."""
+"""From pixels to cells and back: means over footprints, and what cells are worth at pixels."""
 
 from __future__ import annotations
 
@@ -6,6 +6,41 @@ import numpy as np
 from numba import njit
 
 FAST = {"contract", "nsz", "arcp"}
+
+
+@njit(nogil=True, cache=True, fastmath=FAST | {"reassoc"})
+def footprints(images, scale, start_y, taps_y, start_x, taps_x, out):
+    """Write weighted sums over the footprints of cells.
+
+    Parameters
+    ----------
+    images
+        (image, y, x) float32 without NaN.
+    scale
+        Fine pixels from one cell to the next.
+    start_y, start_x
+        First row and column of the first cell's footprint; the images hold all footprints.
+    taps_y, taps_x
+        Weights along y and x, float32.
+    out
+        (image, rows, columns) float32: filled.
+    """
+    count, rows, columns = out.shape
+    across = np.empty((images.shape[1], columns), np.float32)
+    for k in range(count):
+        for y in range(start_y, start_y + (rows - 1) * scale + len(taps_y)):
+            for j in range(columns):
+                row = images[k, y, start_x + j * scale :]
+                total = np.float32(0)
+                for m in range(len(taps_x)):
+                    total += taps_x[m] * row[m]
+                across[y, j] = total
+        for i in range(rows):
+            for j in range(columns):
+                total = np.float32(0)
+                for n in range(len(taps_y)):
+                    total += taps_y[n] * across[start_y + i * scale + n, j]
+                out[k, i, j] = total
 
 
 @njit(nogil=True, cache=True, fastmath=FAST)
