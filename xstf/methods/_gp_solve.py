@@ -39,6 +39,7 @@ class Found:
     deviation: Array  # (band,) of the change of cells
     mean: Array  # (band,) change of the scene
     effect: Array  # (band, feature) worth of a feature all over the scene
+    whole: Array  # variance of that worth, of each kind of feature: shares
 
 
 def find_error(difference: Array, steps: Steps) -> Error:
@@ -132,7 +133,7 @@ def _solve(
     if len(bands) == 0:
         nothing = np.zeros((len(step), len(features)))
         none = np.zeros(len(SMOOTH) + len(sizes))
-        return Found(none, 0.0, deviation, mean, nothing), weights
+        return Found(none, 0.0, deviation, mean, nothing, np.zeros(len(sizes))), weights
     values = values[bands]
     doubt = trust * (error.deviation[bands] / deviation[bands]) ** 2
     model = fit(values, features, sizes, steps, error, float(doubt.mean()))
@@ -149,7 +150,7 @@ def _solve(
     mean[bands] += scale * base
     effects = np.zeros((len(step), len(features)))
     effects[bands] = scale[:, None] * effect
-    return Found(model.finite, model.white, deviation, mean, effects), weights
+    return Found(model.finite, model.white, deviation, mean, effects, model.infinite), weights
 
 
 def fit(
