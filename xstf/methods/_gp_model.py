@@ -88,6 +88,7 @@ class Part:
 
     place: tuple[Array, Array]  # row and column of each
     features: Array  # (feature, cell) float64
+    gain: Array  # (cell,) factor of finite change
 
 
 @dataclass(frozen=True)
@@ -105,6 +106,7 @@ class Model:
         """Return that of the cells of a part, without coarse error, and of this error."""
         finite, _ = parts_of(self.steps, part.place, self.kinds(part.features))
         total = sum(v * m for v, m in zip(self.finite, finite, strict=True))
+        total *= part.gain[:, None] * part.gain
         total[np.diag_indices(len(total))] += self.white + JITTER
         return total, error_between(self.steps, part.place, self.error)
 

@@ -98,19 +98,37 @@ class Prediction:
         seen, weights = b.made[f"seen {name}"][0], b.made[f"weights {name}"][date]
         variance = found.variance.astype(np.float32)
         kinds = variance[len(SMOOTH) :].repeat(self.look.sizes)[:, None, None]
+        gain = self._gain(date)
         flat = np.ones((1, *self.base.shape[1:]), np.float32)
         none = np.zeros(1, np.float32)
         out = np.empty(self.base.shape, np.float32)
         for band, image in enumerate(out):
             own = weights[band]
-            image[:] = np.float32(found.mean[band])
+            image[:] = 0
             for share, table in zip(variance, self.tables[:-1], strict=False):
                 cells = self._around(share * own[None], table.reach)
                 add_worth(cells, table.down, table.across, flat, none, image)
             table = self.tables[-1]
             cells = self._around(kinds * seen * own, table.reach)
+            local = np.zeros(len(self.features), np.float32)
+            add_worth(cells, table.down, table.across, self.features, local, image)
+            image *= gain
+            image += np.float32(found.mean[band])
             effect = found.effect[band].astype(np.float32)
-            add_worth(cells, table.down, table.across, self.features, effect, image)
+            for feature, worth in zip(self.features, effect, strict=True):
+                image += worth * feature
+        return out
+
+    def _gain(self, date: int) -> Array:
+        """Return the factor of finite change at the pixels, (y, x)."""
+        from xstf.kernels.footprints import add_worth
+
+        table = self.tables[0]
+        cells = self._around(self.b.made[f"gain {self.member.name}"][date], table.reach)
+        out = np.zeros(self.base.shape[1:], np.float32)
+        flat, none = np.ones((1, *out.shape), np.float32), np.zeros(1, np.float32)
+        down, across = (taps / taps.sum(axis=0) for taps in (table.down, table.across))
+        add_worth(cells, down, across, flat, none, out)
         return out
 
     def _around(self, cells: Array, reach: int) -> Array:

@@ -27,6 +27,9 @@ OVERLAP = 8  # cells around it that are solved along
 STEPS = TILE + 2 * OVERLAP  # cells that a tile, or a window, is wide at most
 FAINT = 2e-3  # of the variance of change: a coarse error that is none
 LEVEL = 0.25  # of the binary logarithm: errors so little apart share a solution
+SURE = 0.03  # of the variance of change: coarse error at which gains are halved
+BLUR = 5  # cells that the gain of a cell is made of
+CALM = 0.3  # of the mean square: change where none is seen, when gains are found
 FLAT = 1e-7  # deviation of a change that is none
 
 
@@ -91,8 +94,8 @@ def _known(values: Array, window: tuple[slice, slice]) -> tuple[tuple[Array, Arr
 
 def solve(
     step: Array, features: Array, sizes: tuple[int, ...], steps: Steps, error: Error, trust: float
-) -> tuple[Found, Array]:
-    """Return what one date's change is made of, and the weight of each cell.
+) -> tuple[Found, Array, Array]:
+    """Return what one date's change is made of, the weight of each cell, and its gain.
 
     Parameters
     ----------
@@ -114,6 +117,8 @@ def solve(
     found : Found
     weights : numpy.ndarray
         (band, rows, columns) float32, 0 where nothing is known.
+    gain : numpy.ndarray
+        (1, rows, columns) float32: factor of finite change, see `find_gain`.
     """
     from xstf.kernels.solve import one_thread
 
@@ -123,38 +128,98 @@ def solve(
 
 def _solve(
     step: Array, features: Array, sizes: tuple[int, ...], steps: Steps, error: Error, trust: float
-) -> tuple[Found, Array]:
+) -> tuple[Found, Array, Array]:
     seen = np.isfinite(features).all(axis=0)
     values, mean, deviation = standard(np.where(seen, step, np.nan))
     known = np.isfinite(values).any(axis=(1, 2)) & (deviation > FLAT)
     mean = np.where(np.isfinite(values).any(axis=(1, 2)), mean, np.nan)
     weights = np.zeros(step.shape, np.float32)
+    scale = np.maximum(deviation, FLAT)[known]
+    gain = find_gain(values[known], error.deviation[known] / scale)
+    of_cells = spread_gain(gain, steps)
     bands = np.flatnonzero(known)
     if len(bands) == 0:
         nothing = np.zeros((len(step), len(features)))
         none = np.zeros(len(SMOOTH) + len(sizes))
-        return Found(none, 0.0, deviation, mean, nothing, np.zeros(len(sizes))), weights
+        return Found(none, 0.0, deviation, mean, nothing, np.zeros(len(sizes))), weights, gain
     values = values[bands]
     doubt = trust * (error.deviation[bands] / deviation[bands]) ** 2
-    model = fit(values, features, sizes, steps, error, float(doubt.mean()))
+    model = fit(values, features, of_cells, sizes, steps, error, float(doubt.mean()))
     level = np.where(doubt < FAINT, 0, 2 ** (LEVEL * np.round(np.log2(doubt + 1e-30) / LEVEL)))
-    base, effect = find_effects(model, values, features, level)
+    base, effect = find_effects(model, values, features, of_cells, level)
     rest = values - base[:, None, None] - np.tensordot(effect, np.nan_to_num(features), 1)
     for inner, outer in tiles(step.shape[1:]):
-        found = _weights(model, rest, features, level, outer)
+        found = _weights(model, rest, features, of_cells, level, outer)
         own = tuple(slice(i.start - o.start, i.stop - o.start)
                     for i, o in zip(inner, outer, strict=True))  # fmt: skip
         weights[(bands[:, None, None], *_grid(inner))] = found[(slice(None), *own)]
     scale = deviation[bands]
-    weights[bands] *= scale[:, None, None].astype(np.float32)
+    weights[bands] *= (scale[:, None, None] * of_cells).astype(np.float32)
     mean[bands] += scale * base
     effects = np.zeros((len(step), len(features)))
     effects[bands] = scale[:, None] * effect
-    return Found(model.finite, model.white, deviation, mean, effects, model.infinite), weights
+    return Found(model.finite, model.white, deviation, mean, effects, model.infinite), weights, gain
+
+
+def find_gain(values: Array, error: Array) -> Array:
+    """Return by how much change departs from the mean around each cell, (1, rows, columns).
+
+    The root mean square over the bands and 3 x 3 cells, raised a little and relative to the scene.
+    Where the coarse error is not small, what stands out may be error, and the gain tends to 1.
+
+    Parameters
+    ----------
+    values
+        (band, rows, columns), standardised.
+    error
+        (band,): deviation of the coarse error, of that of the change.
+    """
+    known = np.isfinite(values)
+    squares, count = (
+        np.pad(a.sum(axis=0), 1) for a in (np.where(known, values, 0) ** 2, known * 1.0)
+    )
+    rows, columns = values.shape[1:]
+    near = [(slice(j, j + rows), slice(i, i + columns)) for j in range(3) for i in range(3)]
+    total, number = (sum(a[part] for part in near) for a in (squares, count))
+    mean = np.where(number > 0, total / np.maximum(number, 1), 1)
+    doubt = float((error**2).mean()) if len(error) else 1.0
+    power = 0.5 / (1 + (doubt / SURE) ** 2)
+    return (((mean + CALM) / (1 + CALM)) ** power)[None].astype(np.float32)
+
+
+def spread_gain(gain: Array, steps: Steps) -> Array:
+    """Return the gain of cells, of which pixels' gains are interpolated, as these cells see it.
+
+    Pixels take the mean of the cells around, weighted by the shortest covariance of a pixel with a
+    cell; cells that of a cell with a cell, which is what the sensor makes of it.
+
+    Parameters
+    ----------
+    gain
+        (1, rows, columns), from `find_gain`.
+    steps
+        From `find_steps`.
+    """
+    reach = BLUR
+    image = np.pad(gain[0].astype(np.float64), reach, mode="edge")
+    away = np.abs(np.arange(-reach, reach + 1))
+    for axis, table in enumerate(steps.smooth[0]):
+        taps = table[away] / table[away].sum()
+        count = image.shape[axis] - 2 * reach
+        image = sum(
+            weight * np.take(image, np.arange(n, n + count), axis) for n, weight in enumerate(taps)
+        )
+    return image[None]
 
 
 def fit(
-    values: Array, features: Array, sizes: tuple[int, ...], steps: Steps, error: Error, doubt: float
+    values: Array,
+    features: Array,
+    gain: Array,
+    sizes: tuple[int, ...],
+    steps: Steps,
+    error: Error,
+    doubt: float,
 ) -> Model:
     """Return the model of a date whose standardised change is given.
 
@@ -164,6 +229,8 @@ def fit(
         (band, rows, columns).
     features, sizes, steps, error
         As for `solve`.
+    gain
+        From `find_gain`.
     doubt
         Variance of the coarse error, of that of the change.
     """
@@ -174,7 +241,8 @@ def fit(
             continue
         kinds = np.split(features[:, place[0], place[1]], np.cumsum(sizes)[:-1])
         finite, infinite = parts_of(steps, place, kinds)
-        parts.append(finite + infinite)
+        own = gain[0, place[0], place[1]].astype(np.float64)
+        parts.append([own[:, None] * own * part for part in finite] + infinite)
         seen.append(inside)
         if doubt >= FAINT:
             noise.append(doubt * error_between(steps, place, error.variance))
@@ -196,7 +264,9 @@ def groups(values: Array, level: Array) -> Iterator[tuple[float, Array, Array]]:
         left = [b for b in left if b not in alike]
 
 
-def find_effects(model: Model, values: Array, features: Array, level: Array) -> tuple[Array, Array]:
+def find_effects(
+    model: Model, values: Array, features: Array, gain: Array, level: Array
+) -> tuple[Array, Array]:
     """Return the mean of each band and the worth of each feature all over the scene.
 
     By generalised least squares over windows, taken as independent.
@@ -205,7 +275,7 @@ def find_effects(model: Model, values: Array, features: Array, level: Array) -> 
     ----------
     model
         From `fit`.
-    values, features
+    values, features, gain
         As for `fit`.
     level
         (band,) variance of the coarse error.
@@ -218,7 +288,7 @@ def find_effects(model: Model, values: Array, features: Array, level: Array) -> 
     system = np.tile(np.diag(prior), (len(values), 1, 1))
     side = np.zeros((len(values), number))
     for window in windows(values.shape[1:]):
-        for part, doubt, bands, inside in _parts(model, values, features, level, window):
+        for part, doubt, bands, inside in _parts(model, values, features, gain, level, window):
             own, error = model.covariance(part)
             rows = np.concatenate([np.ones((1, inside.shape[1])), part.features])
             solved = cho_solve(cho_factor(own + doubt * error, lower=True), rows.T)
@@ -229,25 +299,36 @@ def find_effects(model: Model, values: Array, features: Array, level: Array) -> 
 
 
 def _parts(
-    model: Model, values: Array, features: Array, level: Array, window: tuple[slice, slice]
+    model: Model,
+    values: Array,
+    features: Array,
+    gain: Array,
+    level: Array,
+    window: tuple[slice, slice],
 ) -> Iterator[tuple[Part, float, Array, Array]]:
     """Yield parts of a window with their coarse error, bands, and values (band, cell)."""
     for doubt, bands, known in groups(values[(slice(None), *window)], level):
         row, column = np.nonzero(known)
         if len(row):
             row, column = row + window[0].start, column + window[1].start
-            part = Part((row, column), features[:, row, column])
+            own = gain[0, row, column].astype(np.float64)
+            part = Part((row, column), features[:, row, column], own)
             yield part, doubt, bands, values[bands][:, row, column]
 
 
 def _weights(
-    model: Model, rest: Array, features: Array, level: Array, window: tuple[slice, slice]
+    model: Model,
+    rest: Array,
+    features: Array,
+    gain: Array,
+    level: Array,
+    window: tuple[slice, slice],
 ) -> Array:
     """Return the weights of the cells of a window, (band, rows, columns)."""
     from scipy.linalg import cho_factor, cho_solve
 
     out = np.zeros((len(rest), *(part.stop - part.start for part in window)))
-    for part, doubt, bands, inside in _parts(model, rest, features, level, window):
+    for part, doubt, bands, inside in _parts(model, rest, features, gain, level, window):
         own, error = model.covariance(part)
         factor = cho_factor(own + doubt * error, lower=True)
         row, column = part.place[0] - window[0].start, part.place[1] - window[1].start

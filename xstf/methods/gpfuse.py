@@ -74,6 +74,7 @@ class Gpfuse(Method):
         planes = {f"seen {m.name}": [scene.once(_padded, seen, m.name)] for m in members}
         for n, m in enumerate(members):
             planes[f"weights {m.name}"] = [scene.once(_padded, s[n], "weights") for s in solved]
+            planes[f"gain {m.name}"] = [scene.once(_padded, s[n], "gain", "edge") for s in solved]
         dated = [scene.once(_founds, *s) for s in solved]
         return Prepared(numbers=numbers, dated=dated, planes=planes, margin=MARGIN)
 
@@ -150,17 +151,17 @@ def _solved(
     step = target - np.mean([coarse[p] for p in member.pairs], axis=0, dtype=np.float64)
     # half the error of a pair cancels in the mean of two
     trust = TRUST[len(coarse)] * (2 if len(member.pairs) < len(coarse) else 1)
-    found, weights = solve(
+    found, weights, gain = solve(
         step, seen[member.name], numbers.looks[member.name].sizes,
         find_steps(numbers.sensor, STEPS), numbers.error, trust,
     )  # fmt: skip
-    return {"found": found, "weights": weights}
+    return {"found": found, "weights": weights, "gain": gain}
 
 
-def _padded(found: dict[str, Any], name: str) -> np.ndarray:
+def _padded(found: dict[str, Any], name: str, how: Any = "constant") -> np.ndarray:
     """Return a plane that reaches `MARGIN` cells past the scene, 0 where nothing is known."""
     around = [(0, 0), (MARGIN, MARGIN), (MARGIN, MARGIN)]
-    return np.pad(np.nan_to_num(found[name]).astype(np.float32), around)
+    return np.pad(np.nan_to_num(found[name]).astype(np.float32), around, how)
 
 
 def _founds(*solved: dict[str, Any]) -> list[Found]:
