@@ -12,6 +12,7 @@ from xstf.kernels.bilateral import belong, near_weights, smooth
 from xstf.kernels.footprints import add_worth, footprints
 from xstf.methods import _gp_model as model
 from xstf.methods._gp_features import RADIUS, kept_detail
+from xstf.methods._gp_gain import find_gain, spread_gain
 from xstf.methods._gp_predict import Prediction
 from xstf.methods._gp_sensor import Sensor, find_sensor, seen_by
 from xstf.methods._gp_solve import solve, standard, tiles
@@ -68,7 +69,7 @@ def test_equals_a_dense_gaussian_process(scene, pairs):
         means = seen[:, spare:-spare, spare:-spare].astype(float)
         trust = TRUST[pairs] * (2 if len(member.pairs) < pairs else 1)
         steps = model.find_steps(sensor, 16)
-        again, _ = solve(step, means, look.sizes, steps, error, trust)
+        again, _, gain = solve(step, means, look.sizes, steps, error, trust)
         np.testing.assert_allclose(again.variance, found.variance, rtol=1e-4)
         coarse = sum(
             v * np.exp(-0.5 * (apart / length) ** 2)
@@ -84,7 +85,7 @@ def test_equals_a_dense_gaussian_process(scene, pairs):
                 (model.LOCAL, found.variance[len(model.SMOOTH) :]), found.whole,
                 found.white + model.JITTER,
             ),
-            level[:, None, None] * coarse,
+            level[:, None, None] * coarse, (spread_gain(gain, steps)[0], made.gain(0)),
         )  # fmt: skip
         off = np.abs(made.change(0) - expected)
         # covariances end at three and a half lengths
@@ -193,6 +194,20 @@ def test_kept_detail_of_noise_and_of_what_stays():
     np.testing.assert_allclose(alone, [[1, 0.375]] * 2)
 
 
+def test_gains_follow_change_unless_it_may_be_error():
+    values = np.full((2, 20, 20), 0.5)
+    values[:, 8:12, 8:12] = 3
+    values[0, 3, 3] = np.nan
+    sure, unsure = (find_gain(values, np.array([e, e]))[0] for e in (0.0, 0.6))
+    assert sure[9, 9] > 2 > 1 > sure[3, 3]
+    np.testing.assert_allclose(unsure, 1, atol=0.02)
+    np.testing.assert_allclose(find_gain(np.ones((1, 5, 5)), np.zeros(1)), 1)
+    steps = model.find_steps(Sensor(4, 2, -1, 3), 20)
+    np.testing.assert_allclose(spread_gain(np.ones((1, 7, 9)), steps), 1)
+    smooth_ = spread_gain(sure[None], steps)[0]
+    assert sure[0, 0] < smooth_[7, 9] < sure[9, 9]
+
+
 def test_tiles_cover_every_cell_once():
     count = np.zeros((37, 50), int)
     for inner, outer in tiles((37, 50)):
@@ -273,6 +288,15 @@ def test_what_one_pair_lacks_comes_from_the_other(scene):
     hole[1, 40, 30] = True
     np.testing.assert_array_equal(alone.fused.isnull().values[0], hole)
     np.testing.assert_array_equal(alone.sd.isnull().values[0], hole)
+
+
+def test_bands_that_are_never_there_together(scene):
+    ds = scene[0].copy(deep=True)
+    ds["coarse"][1, 0, :, ::2] = np.nan
+    ds["coarse"][1, 1, :, 1::2] = np.nan
+    date = ds.time.values[1]
+    found = ds.stf.fuse("gpfuse", dates=date, pairs="nearest").compute()
+    assert rmse(found, scene[1].sel(time=[date])) < 0.05
 
 
 def test_from_store_to_store_it_is_the_same(scene, tmp_path):

@@ -57,13 +57,14 @@ def along(size, scale, shift, spread, length, beyond):
     return pixel, (wide @ seen)[inner][:, inner]
 
 
-def change(step, features, means, kinds, sensor, variances, noise):
+def change(step, features, means, kinds, sensor, variances, noise, gains):
     """Change of the pixels, (band, y, x), from the exact posterior of a dense Gaussian process.
 
     step (band, rows, columns); features (feature, y, x) and their means over cells (feature, rows,
     columns); kinds (feature,); sensor (scale, dy, dx, spread) in pixels. Variances: {length:
     variance of smooth change}, (length, variance of each kind), and that of each kind all over the
     scene, white. noise: covariance (band, cell, cell) of the coarse error, of that of the change.
+    gains: factors of change of finite length, of cells (rows, columns) and of pixels (y, x).
     """
     scale, dy, dx, spread = sensor
     smooth, (local, of_kind), whole, white = variances
@@ -81,8 +82,10 @@ def change(step, features, means, kinds, sensor, variances, noise):
     for length, variance in smooth.items():
         total += variance * tables[length][2]
     for k, kind in enumerate(kinds):
-        product = np.outer(flat[k], flat[k])
-        total += (of_kind[kind] * tables[local][2] + whole[kind]) * product
+        total += of_kind[kind] * tables[local][2] * np.outer(flat[k], flat[k])
+    total *= np.outer(gains[0], gains[0])
+    for k, kind in enumerate(kinds):
+        total += whole[kind] * np.outer(flat[k], flat[k])
     total += 1e6  # the mean may be anything
     total[np.diag_indices(len(total))] += white
     out = np.zeros((bands, height, width))
@@ -90,13 +93,15 @@ def change(step, features, means, kinds, sensor, variances, noise):
         y = step[band].ravel()
         scaled = (y - y.mean()) / y.std()
         weights = np.linalg.solve(total + noise[band], scaled).reshape(rows, columns)
-        image = np.full((height, width), 1e6 * weights.sum())
+        image = np.zeros((height, width))
         for length, variance in smooth.items():
             py, px, _ = tables[length]
-            image += variance * py @ weights @ px.T
+            image += variance * py @ (gains[0] * weights) @ px.T
         for k, kind in enumerate(kinds):
             py, px, _ = tables[local]
-            worth = of_kind[kind] * py @ (weights * means[k]) @ px.T
-            image += features[k] * (worth + whole[kind] * (weights * means[k]).sum())
+            image += features[k] * (of_kind[kind] * py @ (gains[0] * weights * means[k]) @ px.T)
+        image = gains[1] * image + 1e6 * weights.sum()
+        for k, kind in enumerate(kinds):
+            image += features[k] * whole[kind] * (weights * means[k]).sum()
         out[band] = y.mean() + y.std() * image
     return out

@@ -141,6 +141,11 @@ def windows(shape: tuple[int, int]) -> list[tuple[slice, slice]]:
     return [(row, column) for row in rows for column in columns]
 
 
+def first_variances(number: int) -> Array:
+    """Return what is believed of the variances of so many parts, and of noise, beforehand."""
+    return np.append(np.full(number, 0.5 / number), FIRST)
+
+
 def find_variances(
     parts: Sequence[Sequence[Array]], values: Sequence[Array], noise: Sequence[Array] | None
 ) -> Array:
@@ -164,7 +169,7 @@ def find_variances(
     number = len(parts[0])
     size = np.array([sum(np.trace(w[m]) for w in parts) / count for m in range(number)])
     size = np.maximum(size, 1e-9)
-    start = np.log(np.append(np.full(number, 0.5 / number), FIRST))
+    start = np.log(first_variances(number))
     bands = len(values[0])
 
     def cost(logs: Array) -> tuple[float, Array]:

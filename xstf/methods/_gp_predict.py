@@ -98,7 +98,7 @@ class Prediction:
         seen, weights = b.made[f"seen {name}"][0], b.made[f"weights {name}"][date]
         variance = found.variance.astype(np.float32)
         kinds = variance[len(SMOOTH) :].repeat(self.look.sizes)[:, None, None]
-        gain = self._gain(date)
+        gain = self.gain(date)
         flat = np.ones((1, *self.base.shape[1:]), np.float32)
         none = np.zeros(1, np.float32)
         out = np.empty(self.base.shape, np.float32)
@@ -119,7 +119,7 @@ class Prediction:
                 image += worth * feature
         return out
 
-    def _gain(self, date: int) -> Array:
+    def gain(self, date: int) -> Array:
         """Return the factor of finite change at the pixels, (y, x)."""
         from xstf.kernels.footprints import add_worth
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+from xstf.methods._gp_gain import find_gain, spread_gain
 from xstf.methods._gp_model import (
     SMOOTH,
     Error,
@@ -16,6 +17,7 @@ from xstf.methods._gp_model import (
     between,
     error_between,
     find_variances,
+    first_variances,
     parts_of,
     windows,
 )
@@ -27,9 +29,7 @@ OVERLAP = 8  # cells around it that are solved along
 STEPS = TILE + 2 * OVERLAP  # cells that a tile, or a window, is wide at most
 FAINT = 2e-3  # of the variance of change: a coarse error that is none
 LEVEL = 0.25  # of the binary logarithm: errors so little apart share a solution
-SURE = 0.03  # of the variance of change: coarse error at which gains are halved
-BLUR = 5  # cells that the gain of a cell is made of
-CALM = 0.3  # of the mean square: change where none is seen, when gains are found
+VAGUE_MEAN = 1e-6  # of the inverse variance of the change of the scene
 FLAT = 1e-7  # deviation of a change that is none
 
 
@@ -43,6 +43,33 @@ class Found:
     mean: Array  # (band,) change of the scene
     effect: Array  # (band, feature) worth of a feature all over the scene
     whole: Array  # variance of that worth, of each kind of feature: shares
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What is known of one date's cells."""
+
+    values: Array  # (band, rows, columns): change, NaN where missing
+    features: Array  # (feature, rows, columns) float64
+    gain: Array  # (1, rows, columns)
+    level: Array  # (band,): variance of the coarse error
+
+    def parts(self, window: tuple[slice, slice]) -> Iterator[tuple[Part, float, Array, Array]]:
+        """Yield parts of a window with their coarse error, bands, and values (band, cell)."""
+        for doubt, bands, known in groups(self.values[(slice(None), *window)], self.level):
+            row, column = np.nonzero(known)
+            if len(row):
+                yield (
+                    self.part(row + window[0].start, column + window[1].start),
+                    doubt,
+                    bands,
+                    self.values[(bands, *window)][:, row, column],
+                )
+
+    def part(self, row: Array, column: Array) -> Part:
+        """Return the cells of some rows and columns."""
+        gain = self.gain[0, row, column].astype(np.float64)
+        return Part((row, column), self.features[:, row, column], gain)
 
 
 def find_error(difference: Array, steps: Steps) -> Error:
@@ -144,12 +171,13 @@ def _solve(
         return Found(none, 0.0, deviation, mean, nothing, np.zeros(len(sizes))), weights, gain
     values = values[bands]
     doubt = trust * (error.deviation[bands] / deviation[bands]) ** 2
-    model = fit(values, features, of_cells, sizes, steps, error, float(doubt.mean()))
     level = np.where(doubt < FAINT, 0, 2 ** (LEVEL * np.round(np.log2(doubt + 1e-30) / LEVEL)))
-    base, effect = find_effects(model, values, features, of_cells, level)
+    date = Seen(values, features, of_cells, level)
+    model = fit(date, sizes, steps, error, float(doubt.mean()))
+    base, effect = find_effects(model, date)
     rest = values - base[:, None, None] - np.tensordot(effect, np.nan_to_num(features), 1)
     for inner, outer in tiles(step.shape[1:]):
-        found = _weights(model, rest, features, of_cells, level, outer)
+        found = _weights(model, replace(date, values=rest), outer)
         own = tuple(slice(i.start - o.start, i.stop - o.start)
                     for i, o in zip(inner, outer, strict=True))  # fmt: skip
         weights[(bands[:, None, None], *_grid(inner))] = found[(slice(None), *own)]
@@ -161,93 +189,34 @@ def _solve(
     return Found(model.finite, model.white, deviation, mean, effects, model.infinite), weights, gain
 
 
-def find_gain(values: Array, error: Array) -> Array:
-    """Return by how much change departs from the mean around each cell, (1, rows, columns).
-
-    The root mean square over the bands and 3 x 3 cells, raised a little and relative to the scene.
-    Where the coarse error is not small, what stands out may be error, and the gain tends to 1.
-
-    Parameters
-    ----------
-    values
-        (band, rows, columns), standardised.
-    error
-        (band,): deviation of the coarse error, of that of the change.
-    """
-    known = np.isfinite(values)
-    squares, count = (
-        np.pad(a.sum(axis=0), 1) for a in (np.where(known, values, 0) ** 2, known * 1.0)
-    )
-    rows, columns = values.shape[1:]
-    near = [(slice(j, j + rows), slice(i, i + columns)) for j in range(3) for i in range(3)]
-    total, number = (sum(a[part] for part in near) for a in (squares, count))
-    mean = np.where(number > 0, total / np.maximum(number, 1), 1)
-    doubt = float((error**2).mean()) if len(error) else 1.0
-    power = 0.5 / (1 + (doubt / SURE) ** 2)
-    return (((mean + CALM) / (1 + CALM)) ** power)[None].astype(np.float32)
-
-
-def spread_gain(gain: Array, steps: Steps) -> Array:
-    """Return the gain of cells, of which pixels' gains are interpolated, as these cells see it.
-
-    Pixels take the mean of the cells around, weighted by the shortest covariance of a pixel with a
-    cell; cells that of a cell with a cell, which is what the sensor makes of it.
-
-    Parameters
-    ----------
-    gain
-        (1, rows, columns), from `find_gain`.
-    steps
-        From `find_steps`.
-    """
-    reach = BLUR
-    image = np.pad(gain[0].astype(np.float64), reach, mode="edge")
-    away = np.abs(np.arange(-reach, reach + 1))
-    for axis, table in enumerate(steps.smooth[0]):
-        taps = table[away] / table[away].sum()
-        count = image.shape[axis] - 2 * reach
-        image = sum(
-            weight * np.take(image, np.arange(n, n + count), axis) for n, weight in enumerate(taps)
-        )
-    return image[None]
-
-
-def fit(
-    values: Array,
-    features: Array,
-    gain: Array,
-    sizes: tuple[int, ...],
-    steps: Steps,
-    error: Error,
-    doubt: float,
-) -> Model:
+def fit(date: Seen, sizes: tuple[int, ...], steps: Steps, error: Error, doubt: float) -> Model:
     """Return the model of a date whose standardised change is given.
 
     Parameters
     ----------
-    values
-        (band, rows, columns).
-    features, sizes, steps, error
+    date
+        What is known of it.
+    sizes, steps, error
         As for `solve`.
-    gain
-        From `find_gain`.
     doubt
-        Variance of the coarse error, of that of the change.
+        Variance of the coarse error, of that of the change, mean over bands.
     """
     parts, seen, noise = [], [], []
-    for window in windows(values.shape[1:]):
-        place, inside = _known(values, window)
+    for window in windows(date.values.shape[1:]):
+        place, inside = _known(date.values, window)
         if len(place[0]) == 0:
             continue
-        kinds = np.split(features[:, place[0], place[1]], np.cumsum(sizes)[:-1])
+        part = date.part(*place)
+        kinds = np.split(part.features, np.cumsum(sizes)[:-1])
         finite, infinite = parts_of(steps, place, kinds)
-        own = gain[0, place[0], place[1]].astype(np.float64)
-        parts.append([own[:, None] * own * part for part in finite] + infinite)
+        parts.append([part.gain[:, None] * part.gain * matrix for matrix in finite] + infinite)
         seen.append(inside)
         if doubt >= FAINT:
             noise.append(doubt * error_between(steps, place, error.variance))
-    variance = find_variances(parts, seen, noise or None)
     number = len(SMOOTH) + len(sizes)
+    variance = first_variances(number + len(sizes))
+    if parts:  # some cell has all bands
+        variance = find_variances(parts, seen, noise or None)
     return Model(
         steps, sizes, variance[:number], variance[number:-1], float(variance[-1]), error.variance
     )
@@ -264,9 +233,7 @@ def groups(values: Array, level: Array) -> Iterator[tuple[float, Array, Array]]:
         left = [b for b in left if b not in alike]
 
 
-def find_effects(
-    model: Model, values: Array, features: Array, gain: Array, level: Array
-) -> tuple[Array, Array]:
+def find_effects(model: Model, date: Seen) -> tuple[Array, Array]:
     """Return the mean of each band and the worth of each feature all over the scene.
 
     By generalised least squares over windows, taken as independent.
@@ -275,64 +242,37 @@ def find_effects(
     ----------
     model
         From `fit`.
-    values, features, gain
-        As for `fit`.
-    level
-        (band,) variance of the coarse error.
+    date
+        What is known of its cells.
     """
     from scipy.linalg import cho_factor, cho_solve
 
-    number = 1 + len(features)
-    prior = np.concatenate([[1e-6], *(np.full(n, 1 / v) for n, v in
-                                      zip(model.sizes, model.infinite, strict=True))])  # fmt: skip
-    system = np.tile(np.diag(prior), (len(values), 1, 1))
-    side = np.zeros((len(values), number))
-    for window in windows(values.shape[1:]):
-        for part, doubt, bands, inside in _parts(model, values, features, gain, level, window):
-            own, error = model.covariance(part)
+    own = np.repeat(1 / model.infinite, model.sizes)
+    prior = np.diag(np.append(VAGUE_MEAN, own))
+    system = np.tile(prior, (len(date.values), 1, 1))
+    side = np.zeros((len(date.values), len(prior)))
+    for window in windows(date.values.shape[1:]):
+        for part, doubt, bands, inside in date.parts(window):
+            covariance, error = model.covariance(part)
             rows = np.concatenate([np.ones((1, inside.shape[1])), part.features])
-            solved = cho_solve(cho_factor(own + doubt * error, lower=True), rows.T)
+            solved = cho_solve(cho_factor(covariance + doubt * error, lower=True), rows.T)
             system[bands] += rows @ solved
             side[bands] += inside @ solved
     found = np.array([np.linalg.solve(a, b) for a, b in zip(system, side, strict=True)])
     return found[:, 0], found[:, 1:]
 
 
-def _parts(
-    model: Model,
-    values: Array,
-    features: Array,
-    gain: Array,
-    level: Array,
-    window: tuple[slice, slice],
-) -> Iterator[tuple[Part, float, Array, Array]]:
-    """Yield parts of a window with their coarse error, bands, and values (band, cell)."""
-    for doubt, bands, known in groups(values[(slice(None), *window)], level):
-        row, column = np.nonzero(known)
-        if len(row):
-            row, column = row + window[0].start, column + window[1].start
-            own = gain[0, row, column].astype(np.float64)
-            part = Part((row, column), features[:, row, column], own)
-            yield part, doubt, bands, values[bands][:, row, column]
-
-
-def _weights(
-    model: Model,
-    rest: Array,
-    features: Array,
-    gain: Array,
-    level: Array,
-    window: tuple[slice, slice],
-) -> Array:
+def _weights(model: Model, date: Seen, window: tuple[slice, slice]) -> Array:
     """Return the weights of the cells of a window, (band, rows, columns)."""
     from scipy.linalg import cho_factor, cho_solve
 
-    out = np.zeros((len(rest), *(part.stop - part.start for part in window)))
-    for part, doubt, bands, inside in _parts(model, rest, features, gain, level, window):
-        own, error = model.covariance(part)
-        factor = cho_factor(own + doubt * error, lower=True)
+    out = np.zeros((len(date.values), *(part.stop - part.start for part in window)))
+    for part, doubt, bands, inside in date.parts(window):
+        covariance, error = model.covariance(part)
+        factor = cho_factor(covariance + doubt * error, lower=True)
         row, column = part.place[0] - window[0].start, part.place[1] - window[1].start
         for band, values in zip(bands, inside, strict=True):
+            # one by one, since many right-hand sides together would change each other's bits
             out[band, row, column] = cho_solve(factor, values)
     return out
 
