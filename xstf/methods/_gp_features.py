@@ -19,6 +19,8 @@ BREADTH = {1: 3.0, 2: 2.0}
 SOFT = 3.0  # times the median squared distance from the nearest class: shared between classes
 SAMPLE = 8000  # pixels that classes are found from, on an even lattice
 ROUNDS = 30  # of k-means
+STARTS = 5  # of which the best goes on,
+EARLY = 4  # after so many rounds
 TINY = 1e-6  # of the deviation: differences that are none
 
 
@@ -154,26 +156,37 @@ def _classes(spectra: Array, number: int) -> tuple[Array, float]:
 def _k_means(points: Array, number: int) -> tuple[Array, Array]:
     """Return the centres of classes, and the squared distance of each point from its own.
 
-    The first centres are spread out: each next one is drawn in proportion to the squared distance
-    from those that are there.
+    Of some starts the best after a few rounds goes on.
     """
-    rng = np.random.default_rng(0)
+    starts = [_moved(points, _start(points, number, seed), EARLY) for seed in range(STARTS)]
+    centres = min(starts, key=lambda found: _squares(points, found).min(axis=1).sum())
+    centres = _moved(points, centres, ROUNDS)
+    return centres, _squares(points, centres).min(axis=1)
+
+
+def _start(points: Array, number: int, seed: int) -> Array:
+    """Return centres drawn one by one, by the squared distance from those that are there."""
+    rng = np.random.default_rng(seed)
     centres = points[rng.integers(len(points))][None]
     apart = _squares(points, centres)[:, 0]
     while len(centres) < number and apart.any():
         chosen = np.searchsorted(np.cumsum(apart), rng.uniform() * apart.sum())
         centres = np.concatenate([centres, points[min(chosen, len(points) - 1)][None]])
         apart = np.minimum(apart, _squares(points, centres[-1:])[:, 0])
-    for _ in range(ROUNDS):
+    return centres
+
+
+def _moved(points: Array, centres: Array, rounds: int) -> Array:
+    """Return centres after some rounds of k-means; one that is nobody's stays."""
+    for _ in range(rounds):
         name = _squares(points, centres).argmin(axis=1)
-        count = np.bincount(name, minlength=len(centres))
-        sums = [np.bincount(name, band, len(centres)) for band in points.T]
-        moved = np.where(count[:, None] > 0, np.stack(sums, 1) / np.maximum(count, 1)[:, None],
-                         centres)  # fmt: skip
+        count = np.bincount(name, minlength=len(centres))[:, None]
+        sums = np.stack([np.bincount(name, band, len(centres)) for band in points.T], axis=1)
+        moved = np.where(count > 0, sums / np.maximum(count, 1), centres)
         if np.array_equal(moved, centres):
             break
         centres = moved
-    return centres, _squares(points, centres).min(axis=1)
+    return centres
 
 
 def _squares(points: Array, centres: Array) -> Array:

@@ -158,20 +158,21 @@ class Prediction:
         of_cells = np.stack([unknown * found.deviation**2, coarse * error.deviation**2])
         shares, constant = of_cells.astype(np.float32)[..., None, None]
         return (
-            shares * self._unknown(found) + constant
+            shares * self.unknown(date) + constant
             + np.float32(detail) * self.detail**2 + np.float32(moved) * departed**2
         )  # fmt: skip
 
-    def _unknown(self, found: Found) -> Array:
+    def unknown(self, date: int) -> Array:
         """Return the share of the variance that the cells leave to each pixel, (y, x)."""
+        found = self._found(date)
         smooth = sum(v * t.unseen for v, t in zip(found.variance, self.tables[:-1], strict=False))
-        total = np.full(self.features.shape[1:], smooth + found.white, np.float32)
+        total = np.full(self.features.shape[1:], smooth, np.float32)
         start = 0
         for share, size in zip(found.variance[len(SMOOTH) :], self.look.sizes, strict=True):
             part = self.features[start : start + size]
             total += np.float32(share * self.tables[-1].unseen) * (part * part).sum(axis=0)
             start += size
-        return total
+        return self.gain(date) ** 2 * total + np.float32(found.white)
 
     def _found(self, date: int) -> Found:
         found: Found = self.b.dated[date][self.number]
