@@ -174,6 +174,19 @@ def test_a_virtual_pair_of_both_sides_beats_their_mean(boreas):
     assert (virtual <= 1.01 * np.array([40.8, 41.6, 109.9])).all(), virtual
 
 
+def test_gpfuse_on_the_real_scenes(lgc, boreas):
+    ds, _ = lgc
+    found = errors(ds.stf.fuse("gpfuse", dates="2004-12-28"), ds)
+    assert np.sqrt((found**2).mean()) <= 207
+    ds = xstf.scene(*boreas, scale=16)
+    one, two = (
+        errors(ds.stf.fuse("gpfuse", **options), ds)
+        for options in (FROM_MAY, {"dates": "2001-07-11"})
+    )
+    assert np.sqrt((one**2).mean()) <= 113
+    assert np.sqrt((two**2).mean()) <= 72
+
+
 def test_saltonsea_reads_and_fuses_a_season(real_data):
     folder = real_data / "saltonsea"
     days = ["2020-10-17", "2020-11-10", "2020-11-11", "2020-11-12", "2020-12-06"]
