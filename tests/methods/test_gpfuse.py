@@ -11,7 +11,7 @@ from tests.oracles import gpfuse as oracle
 from xstf.kernels.bilateral import belong, near_weights, smooth
 from xstf.kernels.footprints import add_worth, footprints
 from xstf.methods import _gp_model as model
-from xstf.methods._gp_features import RADIUS, kept_detail
+from xstf.methods._gp_features import kept_detail
 from xstf.methods._gp_gain import find_gain, spread_gain
 from xstf.methods._gp_predict import Prediction
 from xstf.methods._gp_sensor import Sensor, find_sensor, seen_by
@@ -312,7 +312,6 @@ def test_from_store_to_store_it_is_the_same(scene, tmp_path):
     np.testing.assert_array_equal(found.fused.values, expected.values)
 
 
-def test_a_halo_of_the_pass_reaches_around_each_tile():
-    assert Gpfuse().halo(16) == RADIUS
+def test_the_number_of_classes_is_checked():
     with pytest.raises(ValueError, match="classes=0"):
         Gpfuse(classes=0)
