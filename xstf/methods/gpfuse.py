@@ -50,7 +50,7 @@ class Gpfuse(Method):
     unchanged = "flat"
     layers = ("fused", "sd")
     cells = True
-    classes: int = param(24, ge=1, le=128, doc="soft classes of the fine image")
+    classes: int = param(36, ge=1, le=128, doc="soft classes of the fine image")
     cell: int | None = side_of_cell()
 
     def halo(self, scale: int) -> int:
