@@ -76,6 +76,45 @@ def scene():
     return ds.compute()
 
 
+@dataclass(frozen=True, kw_only=True)
+class Around(Method):
+    """Returns the mean of a cell and its neighbours, found in a pass that looks beyond tiles."""
+
+    name = "around"
+    pairs = range(1, 2)
+
+    def prepare(self, scene):
+        return Prepared(planes={"means": [scene.each(means_around, halo=3)]})
+
+    def block(self, b: Block):
+        assert b.made["means"].shape[0] == 1  # one plane for all dates
+        made = b.made["means"].repeat(b.scale, axis=-2).repeat(b.scale, axis=-1)
+        return {"fused": made.repeat(len(b.target), 0)}
+
+
+def means_around(b):
+    assert b.halo == 4  # three pixels, in whole cells
+    rows, columns = ((part.stop - part.start) // b.scale for part in b.inner)
+    out = np.empty((b.fine.shape[1], rows, columns), np.float32)
+    for i, j in np.ndindex(rows, columns):
+        part = b.fine[0, :, i * 4 + 1 : i * 4 + 11, j * 4 + 1 : j * 4 + 11]
+        out[:, i, j] = np.nanmean(part, axis=(1, 2))
+    return out
+
+
+@pytest.mark.parametrize("blocksize", [8, 16, 1000])
+def test_a_pass_may_look_beyond_its_tiles(scene, blocksize):
+    pair = [scene.time.values[0]]
+    lazy = scene.chunk(y=12, x=20).stf.fuse(Around(), blocksize=blocksize, pairs=pair)
+    found = lazy.compute().values
+    assert len(found) == 2
+    fine = np.pad(scene.fine.values[0], [(0, 0), (3, 3), (3, 3)], constant_values=np.nan)
+    for i, j in ((0, 0), (3, 4), (9, 13), (4, 0)):
+        expected = np.nanmean(fine[:, i * 4 : i * 4 + 10, j * 4 : j * 4 + 10], axis=(1, 2))
+        np.testing.assert_allclose(found[0, :, i * 4 + 1, j * 4 + 2], expected, rtol=1e-5)
+    np.testing.assert_array_equal(found[0], found[-1])
+
+
 def test_a_block_gets_what_the_contract_says(scene):
     found = scene.stf.fuse(Peek(), blocksize=16, quality=True, pairs="nearest").compute()
     first = scene.fine[0] + scene.coarse.max(("band", "y_coarse", "x_coarse"))[1]

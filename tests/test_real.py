@@ -202,6 +202,19 @@ def test_images_in_place_have_no_shift(lgc, real_data):
         assert xstf.mend_shift(scene, found).sizes == scene.sizes
 
 
+def test_gpfuse_on_the_real_scenes(lgc, boreas):
+    ds, _ = lgc
+    found = errors(ds.stf.fuse("gpfuse", dates="2004-12-28"), ds)
+    assert np.sqrt((found**2).mean()) <= 207
+    ds = xstf.scene(*boreas, scale=16)
+    one, two = (
+        errors(ds.stf.fuse("gpfuse", **options), ds)
+        for options in (FROM_MAY, {"dates": "2001-07-11"})
+    )
+    assert np.sqrt((one**2).mean()) <= 113
+    assert np.sqrt((two**2).mean()) <= 72
+
+
 def test_saltonsea_reads_and_fuses_a_season(real_data):
     folder = real_data / "saltonsea"
     days = ["2020-10-17", "2020-11-10", "2020-11-11", "2020-11-12", "2020-12-06"]

@@ -161,7 +161,8 @@ def prepare(
     made = method.prepare(scene)
     kept = []
     for plane, images in made.planes.items():
-        for date, image in zip(group.targets, images, strict=True):
+        # one image for all dates is kept as that of the first
+        for date, image in zip(group.targets[: len(images)], images, strict=True):
             key = (name, "keep", plane, date)
             tasks[key] = Task(key, keep, plane, date, image)
             kept.append(TaskRef(key))
@@ -205,7 +206,10 @@ def default_blocksize(grid: Grid, fine: da.Array) -> int:
 
 def _portion(whole: Portion, dates: Sequence[int], prepared: Prepared) -> Portion:
     """Return the portion of a group that predicts some of its dates, with what was prepared."""
-    made = {n: TaskList(*(values[d] for d in dates)) for n, values in prepared.planes.items()}
+    made = {
+        n: TaskList(*(values[d] for d in dates) if len(values) > 1 else values)
+        for n, values in prepared.planes.items()
+    }
     return replace(
         whole,
         targets=tuple(whole.targets[d] for d in dates),

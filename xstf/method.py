@@ -56,7 +56,8 @@ class Prepared:
     numbers: Any = None  # reaches every block
     dated: Sequence[Any] = ()  # one for each wanted date; reaches the blocks of that date
     planes: Mapping[str, Sequence[Any]] = field(default_factory=dict)
-    # one (band, y_coarse, x_coarse) array for each wanted date; a block gets its cells and
+    # one (band, y_coarse, x_coarse) array for each wanted date, or one for all; a block gets its
+    # cells and
     margin: int = 0  # so many more, by which these planes reach past the scene on each side too
 
 
@@ -76,12 +77,13 @@ class Whole(Protocol):
     def statistics(self) -> Any:
         """Deferred `Statistics` of the pairs' fine images; refuses an empty or unscaled pair."""
 
-    def each(self, function: Callable[..., Any], *arguments: Any) -> Any:
-        """Call ``function(block, *arguments)`` on every tile, without halo or target.
+    def each(self, function: Callable[..., Any], *arguments: Any, halo: int = 0) -> Any:
+        """Call ``function(block, *arguments)`` on every tile, without target.
 
         What it returns, one array or a dict of arrays whose last two axes run along y and x, is
-        put together for the whole scene. A value either depends on its own summary square alone,
-        or is one for the tile that no cut can change, such as a minimum, a maximum or an any.
+        put together for the whole scene. A value either depends on its own summary square alone
+        and `halo` fine pixels around it, or is one for the tile that no cut can change, such as a
+        minimum, a maximum or an any.
         """
 
     def once(self, function: Callable[..., Any], *arguments: Any) -> Any:

@@ -36,7 +36,7 @@ class Sources:
 class Portion:
     """Some dates of a pair group: says what each of their blocks reads."""
 
-    method: Method | None  # None: a pass over the whole scene, without halo
+    method: Method | None  # None: a pass over the whole scene
     sources: Sources
     pairs: tuple[int, ...]
     targets: tuple[int, ...]
@@ -47,12 +47,13 @@ class Portion:
     dated: Any = ()
     made: Any = field(default_factory=dict)
     margin: int = 0
+    around: int = 0  # the halo of a pass, fine pixels
 
     @cached_property
     def halo(self) -> int:
         """Fine pixels in whole cells that the method reads past a tile."""
         grid = self.sources.grid
-        return grid.round_up(self.method.halo(grid.scale)) if self.method else 0
+        return grid.round_up(self.method.halo(grid.scale) if self.method else self.around)
 
     def told(self, tile: Tile) -> dict[str, Any]:
         """Return what the method is told besides images."""

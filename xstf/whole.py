@@ -59,10 +59,10 @@ class LazyWhole:
         self.valid_range = feed.valid_range
         self.has = frozenset(feed.planes)
 
-    def each(self, function: Callable[..., Any], *arguments: Any) -> TaskRef:
+    def each(self, function: Callable[..., Any], *arguments: Any, halo: int = 0) -> TaskRef:
         """Call a function on every tile."""
         sources = self._feed.sources(self._reading)
-        part = Portion(None, sources, self._group.pairs, (), made=TaskDict({}))
+        part = Portion(None, sources, self._group.pairs, (), made=TaskDict({}), around=halo)
         base = self._key(function)
         key: tuple[Any, ...]
         tiles: list[list[TaskRef]] = []

@@ -59,6 +59,8 @@ def rows_of_boreas(folder):
         ("stnlffm", native, "stnlffm", may),
         ("stnlffm, both sides", native, "stnlffm", {}),
         ("hcm", native, "hcm", may),
+        ("gpfuse", native, "gpfuse", may),
+        ("gpfuse, both sides", native, "gpfuse", {}),
         ("estarfm", native, "estarfm", {}),
         ("estarfm, as shipped", shipped, "estarfm", {}),
         ("estarfm code, as shipped", shipped, "estarfm", {"slope": "code"}),
@@ -114,6 +116,7 @@ def rows_of_lgc(folder):
         ("fitfc", ds, "fitfc", {}),
         ("stnlffm", ds, "stnlffm", {}),
         ("hcm", ds, "hcm", {}),
+        ("gpfuse", ds, "gpfuse", {}),
     ):
         yield name, ds, scene.stf.fuse(method, dates="2004-12-28", **options)
 

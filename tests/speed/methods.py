@@ -35,6 +35,7 @@ CASES = {
     "fitfc": {},
     "stnlffm": {},
     "hcm": {},
+    "gpfuse": {},
 }
 
 

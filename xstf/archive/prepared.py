@@ -30,13 +30,15 @@ class Kept:
     tag: str
     numbers: Any
     dated: Mapping[int, Any]
-    planes: tuple[str, ...]
+    planes: Mapping[str, tuple[int, ...]]  # the dates of each; one where it serves all
     margin: int
     targets: tuple[int, ...]
 
-    def plane(self, name: str, date: int) -> Any:
-        """Return a plane, which is read where it is sliced."""
-        return _open(self.out, f"{self.home}/{name}/{date}", self.tag)
+    def plane(self, name: str, dates: Sequence[int]) -> list[Any]:
+        """Return the planes of some dates, which are read where they are sliced."""
+        kept = self.planes[name]
+        at = dates if len(kept) > 1 else kept
+        return [_open(self.out, f"{self.home}/{name}/{date}", self.tag) for date in at]
 
 
 @dataclass(frozen=True)
@@ -47,8 +49,8 @@ class Keeper:
     home: str
     tag: str  # tells this writing from others in the names of tasks
 
-    def __call__(self, name: str, date: int, image: np.ndarray) -> tuple[str, Any]:
-        """Write one plane, (band, rows, columns); return its name, and what was written."""
+    def __call__(self, name: str, date: int, image: np.ndarray) -> tuple[str, int, Any]:
+        """Write one plane, (band, rows, columns); return its name, its date, what was written."""
         out = self.out.fresh()
         chunks = (image.shape[0], *(min(PIECE, size) for size in image.shape[1:]))
         array = out.create_array(
@@ -60,7 +62,7 @@ class Keeper:
             overwrite=True,
         )
         array[...] = image
-        return name, out.changes()
+        return name, date, out.changes()
 
 
 def prepare(
@@ -101,13 +103,14 @@ def prepare(
         keeper = Keeper(out.told(), home, uuid.uuid4().hex)
         later, margin = deferred(method, feed, group, side, keeper, known)
         ((numbers, dated, planes, found),) = dask.compute(later, **how)
-        for _, changes in planes:
+        for *_, changes in planes:
             if changes is not None:
                 out.take(changes)
         known |= zip(group.pairs, apart(found), strict=True)
         by_date = dict(zip(group.targets, dated, strict=True)) if len(dated) else {}
-        names = tuple(sorted({name for name, _ in planes}))
-        keep(Kept(out, home, "", numbers, by_date, names, margin, group.targets))
+        names = sorted({name for name, *_ in planes})
+        dates = {n: tuple(sorted(date for name, date, _ in planes if name == n)) for n in names}
+        keep(Kept(out, home, "", numbers, by_date, dates, margin, group.targets))
 
 
 def keep(found: Kept) -> None:
@@ -118,9 +121,8 @@ def keep(found: Kept) -> None:
     found
         All of it, with the output where it is kept.
     """
-    said = {name: getattr(found, name) for name in ("numbers", "dated", "margin")}
-    said |= {name: list(getattr(found, name)) for name in ("planes", "targets")}
-    data = encode(said)
+    names = ("numbers", "dated", "planes", "margin", "targets")
+    data = encode({name: getattr(found, name) for name in names})
     array = found.out.create_array(
         f"{found.home}/values",
         shape=(len(data),),
@@ -146,8 +148,8 @@ def load(out: Place, tag: str, run: str, number: int, known: Sequence[str]) -> K
     home = home_of(run, number)
     data = np.asarray(out.array(f"{home}/values")[:])
     found = decode(data.tobytes(), known)
-    rest = found["numbers"], found["dated"], tuple(found["planes"]), found["margin"]
-    return Kept(out, home, tag, *rest, tuple(found["targets"]))
+    rest = found["numbers"], found["dated"], found["planes"], found["margin"]
+    return Kept(out, home, tag, *rest, found["targets"])
 
 
 def packages(method: Method) -> tuple[str, ...]:

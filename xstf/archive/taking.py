@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 import warnings
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -97,10 +97,12 @@ class Growing:
         home = home_of(run, number)
         places = dict(zip(found.targets, group.targets, strict=True))
         dated = {places[t]: value for t, value in found.dated.items()}
-        keep(replace(found, out=self.into, home=home, dated=dated, targets=group.targets))
-        for name in found.planes:
-            for then, now in places.items():
-                self.base.share(f"{found.home}/{name}/{then}", self.into, f"{home}/{name}/{now}")
+        planes = {name: tuple(places[t] for t in dates) for name, dates in found.planes.items()}
+        keep(Kept(self.into, home, "", found.numbers, dated, planes, found.margin, group.targets))
+        for name, dates in found.planes.items():
+            for then in dates:
+                there = f"{home}/{name}/{places[then]}"
+                self.base.share(f"{found.home}/{name}/{then}", self.into, there)
 
     def _take_shards(self, days: Sequence[str], kept: Collection[str]) -> None:
         """Share the shards of the dates that are kept, as far as they are done, and mark them."""
@@ -147,13 +149,13 @@ class Growing:
 
 def _told(found: Kept) -> bytes:
     """Return what was prepared for all dates of a group alike."""
-    return encode((found.numbers, found.planes, found.margin))
+    return encode((found.numbers, sorted(found.planes), found.margin))
 
 
 def _same_date(one: Kept, other: Kept, then: int, now: int) -> bool:
     """Say whether the same was prepared for a date, which lies at other places in two scenes."""
     return encode(one.dated.get(then)) == encode(other.dated.get(now)) and all(
-        one.plane(name, then)[...].tobytes() == other.plane(name, now)[...].tobytes()
+        one.plane(name, [then])[0][...].tobytes() == other.plane(name, [now])[0][...].tobytes()
         for name in one.planes
     )
 

@@ -167,7 +167,7 @@ def _run(
         job.device,
         numbers=found.numbers,
         dated=[found.dated[d] for d in work.dates] if found.dated else (),
-        made={n: [found.plane(n, d) for d in work.dates] for n in found.planes},
+        made={n: found.plane(n, work.dates) for n in found.planes},
         margin=found.margin,
     )
     tile = work.tile

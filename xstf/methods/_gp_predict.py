@@ -1,0 +1,199 @@
+"""What the weights of the cells mean for pixels: a prediction, and how far it may be off."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from xstf.method import Block
+from xstf.methods._gp_features import RADIUS, Look
+from xstf.methods._gp_model import LOCAL, SMOOTH, Error
+from xstf.methods._gp_sensor import Sensor, margin_of
+from xstf.methods._gp_solve import Found
+
+Array = np.ndarray
+
+# What the squared error of a pixel is made of, by the number of pairs: what the model leaves
+# unknown, squared detail, squared change, squared coarse error. Found on simulated and real scenes.
+DOUBT = {1: (1.0, 1.0, 0.1, 1.0), 2: (0.3, 0.12, 0.003, 0.7)}
+APART = 1.2  # of the mean squared difference of members from their mean
+MARGIN = 17  # cells around a block whose weights are read: what the longest covariance takes
+
+
+@dataclass(frozen=True)
+class Member:
+    """One Gaussian process: what it looks at, and how much its result counts."""
+
+    name: str
+    pairs: tuple[int, ...]
+    share: float
+
+
+@dataclass(frozen=True)
+class Numbers:
+    """What holds for the whole scene and every date."""
+
+    sensor: Sensor
+    looks: dict[str, Look]
+    error: Error
+    kept: dict[str, Array]  # of each member, (band,): share of its detail
+
+
+@dataclass(frozen=True)
+class Table:
+    """One length's covariance of pixels with the cells around."""
+
+    reach: int  # cells
+    down: Array  # see `Sensor.covariance`
+    across: Array
+    unseen: float  # share of the variance of a pixel that its cell does not tell
+
+
+def find_tables(sensor: Sensor) -> list[Table]:
+    """Return the covariance of each length, the local one last."""
+    tables = []
+    for length in (*SMOOTH, LOCAL):
+        reach = margin_of(sensor, length)
+        between, down, across = sensor.covariance(length, reach)
+        own = (down[reach] ** 2).mean() * (across[reach] ** 2).mean()
+        unseen = 1 - own / float(between[:, 0].prod())
+        tables.append(Table(reach, down.astype(np.float32), across.astype(np.float32), unseen))
+    return tables
+
+
+class Prediction:
+    """What one member predicts for a block.
+
+    Parameters
+    ----------
+    b
+        The block.
+    member
+        Which member,
+    number
+        and its place among them.
+    """
+
+    def __init__(self, b: Block, member: Member, number: int) -> None:
+        self.b, self.member, self.number = b, member, number
+        self.look: Look = b.numbers.looks[member.name]
+        self.tables = find_tables(b.numbers.sensor)
+        rows, columns = b.inner
+        near = b.fine[..., rows.start - RADIUS : rows.stop + RADIUS,
+                      columns.start - RADIUS : columns.stop + RADIUS]  # fmt: skip
+        self.features = self.look.features(np.ascontiguousarray(near))
+        prior = b.fine[list(member.pairs)][..., rows, columns].mean(axis=0)
+        smooth = self.look.smoothed(self.features[: len(self.look.mean)]).mean(axis=0)
+        kept = b.numbers.kept[member.name].astype(np.float32)[:, None, None]
+        self.detail = prior - smooth
+        self.base = smooth + kept * self.detail
+
+    def change(self, date: int) -> Array:
+        """Return the change that the cells tell, (band, y, x)."""
+        from xstf.kernels.footprints import add_worth
+
+        b, name, found = self.b, self.member.name, self._found(date)
+        seen, weights = b.made[f"seen {name}"][0], b.made[f"weights {name}"][date]
+        variance = found.variance.astype(np.float32)
+        kinds = variance[len(SMOOTH) :].repeat(self.look.sizes)[:, None, None]
+        gain = self.gain(date)
+        flat = np.ones((1, *self.base.shape[1:]), np.float32)
+        none = np.zeros(1, np.float32)
+        out = np.empty(self.base.shape, np.float32)
+        for band, image in enumerate(out):
+            own = weights[band]
+            image[:] = 0
+            for share, table in zip(variance, self.tables[:-1], strict=False):
+                cells = self._around(share * own[None], table.reach)
+                add_worth(cells, table.down, table.across, flat, none, image)
+            table = self.tables[-1]
+            cells = self._around(kinds * seen * own, table.reach)
+            local = np.zeros(len(self.features), np.float32)
+            add_worth(cells, table.down, table.across, self.features, local, image)
+            image *= gain
+            image += np.float32(found.mean[band])
+            effect = found.effect[band].astype(np.float32)
+            for feature, worth in zip(self.features, effect, strict=True):
+                image += worth * feature
+        return out
+
+    def gain(self, date: int) -> Array:
+        """Return the factor of finite change at the pixels, (y, x)."""
+        from xstf.kernels.footprints import add_worth
+
+        table = self.tables[0]
+        cells = self._around(self.b.made[f"gain {self.member.name}"][date], table.reach)
+        out = np.zeros(self.base.shape[1:], np.float32)
+        flat, none = np.ones((1, *out.shape), np.float32), np.zeros(1, np.float32)
+        down, across = (taps / taps.sum(axis=0) for taps in (table.down, table.across))
+        add_worth(cells, down, across, flat, none, out)
+        return out
+
+    def _around(self, cells: Array, reach: int) -> Array:
+        """Return the cells of the block's inner pixels and `reach` around them."""
+        spare = self.b.halo // self.b.scale + MARGIN - reach
+        height, width = cells.shape[-2:]
+        return np.ascontiguousarray(cells[..., spare : height - spare, spare : width - spare])
+
+    def doubt(self, date: int, change: Array, pairs: int) -> Array:
+        """Return the variance of the error of each pixel, (band, y, x).
+
+        What the model leaves unknown, the detail that may have gone, a share of the squared change,
+        and the error of the coarse change, each times what `DOUBT` says.
+
+        Parameters
+        ----------
+        date
+            Which date.
+        change
+            From `change`.
+        pairs
+            How many pairs have a say.
+        """
+        found, error = self._found(date), self.b.numbers.error
+        unknown, detail, moved, coarse = DOUBT[pairs]
+        departed = change - found.mean.astype(np.float32)[:, None, None]
+        of_cells = np.stack([unknown * found.deviation**2, coarse * error.deviation**2])
+        shares, constant = of_cells.astype(np.float32)[..., None, None]
+        return (
+            shares * self.unknown(date) + constant
+            + np.float32(detail) * self.detail**2 + np.float32(moved) * departed**2
+        )  # fmt: skip
+
+    def unknown(self, date: int) -> Array:
+        """Return the share of the variance that the cells leave to each pixel, (y, x)."""
+        found = self._found(date)
+        smooth = sum(v * t.unseen for v, t in zip(found.variance, self.tables[:-1], strict=False))
+        total = np.full(self.features.shape[1:], smooth, np.float32)
+        start = 0
+        for share, size in zip(found.variance[len(SMOOTH) :], self.look.sizes, strict=True):
+            part = self.features[start : start + size]
+            total += np.float32(share * self.tables[-1].unseen) * (part * part).sum(axis=0)
+            start += size
+        return self.gain(date) ** 2 * total + np.float32(found.white)
+
+    def _found(self, date: int) -> Found:
+        found: Found = self.b.dated[date][self.number]
+        return found
+
+
+def blend(members: Sequence[Prediction], images: Sequence[Array]) -> Array:
+    """Return the weighted mean of what members say, of those that say anything.
+
+    Parameters
+    ----------
+    members
+        Of which each has its share.
+    images
+        (band, y, x) of each.
+    """
+    total, weight = np.zeros((2, *images[0].shape), np.float32)
+    for made, image in zip(members, images, strict=True):
+        seen = ~np.isnan(image)
+        share = np.float32(made.member.share)
+        total += np.where(seen, share * image, 0)
+        weight += np.where(seen, share, 0)
+    known = weight > 0
+    return np.where(known, total / np.where(known, weight, 1), np.float32(np.nan))
