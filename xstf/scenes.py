@@ -237,8 +237,9 @@ def _decoded(array: xr.DataArray, name: str) -> xr.DataArray:
         if "scale_factor" not in array.attrs:
             raise ValueError(
                 f"{name} is {array.dtype} without a scale_factor, so its units are not known; "
-                "read it with xstf.read_images(..., scale_factor=1e-4) or multiply it to "
-                "reflectance 0..1 first"
+                "read it with xstf.read_images(..., scale_factor=1e-4), or make reflectance 0..1 "
+                f"of it: xstf.sensors.to_reflectance({name}, product); "
+                f"xstf.sensors.recognise({name}) says which numbers they are"
             )
         fill = attrs.get("_FillValue", attrs.get("missing_value"))
         values = array.astype("float32")
