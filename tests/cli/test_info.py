@@ -236,3 +236,23 @@ def test_nonsense_is_refused(fits):
     assert "not both" in run("info", "a.zarr", *both(fits), code=2).stderr
     assert "finds no file" in run("info", "--fine", "a*", "--coarse", "b*", code=1).stderr
     assert "--look" in run("info", "--help").stdout
+    given = ["--fine-product", "nothing"]
+    assert "is none of landsat-c2" in run("info", *both(fits), *given, code=2).stderr
+    assert "one scene in Zarr" in run("info", *both(fits), "--plan", "-m", "add", code=2).stderr
+
+
+def test_empty_files_are_found_and_left_out(fits, cubes):
+    for path in (fits / "fine").iterdir():
+        path.unlink()
+    (fits / "fine").rmdir()
+    values = np.repeat(cubes[0][:1], 4, axis=0)
+    values[[1, 2]] = np.nan
+    write(fits / "fine", values, DAYS, 30.0)
+    assert "4 dates with both images" in run("info", *both(fits)).stdout
+    said = run("info", *both(fits), "--look").stdout
+    assert "fine 50 %, coarse 0 % of the pixels" in said
+    assert "! 2 of 4 pairs hold next to nothing: --min-seen 0.1" in said
+    suggested = command(said, "fuse")
+    assert "--min-seen 0.1" in " ".join(suggested)
+    again = run("info", *both(fits), "--min-seen", 0.1).stdout
+    assert "2 dates with both images" in again

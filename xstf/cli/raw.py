@@ -36,6 +36,11 @@ def say_files(given: dict[str, Any]) -> None:
     fine, coarse = images.values()
     meet = _grids(fine, coarse, found)
     alike = _bands(fine, coarse)
+    ds = _scene(found) if meet and alike and dated else None
+    if ds is not None:
+        words.dates(ds["time"].values, ds["fine_observed"].values, ds["coarse_observed"].values)
+        contents.say_use(ds, found)
+        return
     if dated:
         times = np.union1d(fine["time"].values, coarse["time"].values)
         words.dates(times, *(np.isin(times, a["time"].values) for a in (fine, coarse)))
@@ -43,18 +48,15 @@ def say_files(given: dict[str, Any]) -> None:
         _in_python(found)
     elif not (meet and dated):
         steps.say_lines([(scenes.spelt("info", found), "once what is marked with ! is mended")])
-    else:
-        _scene(found)
 
 
-def _scene(found: dict[str, Any]) -> None:
-    """Say what can be done with the scene that the options make."""
+def _scene(found: dict[str, Any]) -> Any:
+    """Return the scene that the options make; say why there is none, and return None."""
     try:
-        ds = scenes.open_scene(found)
+        return scenes.open_scene(found)
     except ValueError as error:
         problem("scene", error)
-        return
-    contents.say_use(ds, found)
+        return None
 
 
 def _series(kind: str, given: dict[str, Any]) -> tuple[Any, bool]:

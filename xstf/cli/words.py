@@ -112,7 +112,8 @@ def dates(times: Any, fine: Any, coarse: Any) -> None:
         days = np.diff(known) / np.timedelta64(1, "D")
         at = int(days.argmax())
         ends = f"{inputs.day(known[at])} and {inputs.day(known[at + 1])}"
-        only = f"{days[at]:.4g} days at most between fine images, {ends}; {only}"
+        longest = f"{days[at]:.4g} day" + ("" if days[at] == 1 else "s")
+        only = f"{longest} at most between fine images, {ends}; {only}"
     row("gaps", only)
     seen = zip(fine, coarse, strict=True)
     for line in strip(times, [MARKS[bool(f), bool(c)] for f, c in seen]):
