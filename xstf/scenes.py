@@ -175,6 +175,11 @@ def _images(array: xr.DataArray, name: str, limits: Any) -> xr.DataArray:
     array = as_images(array, name)
     if isinstance(array.data, np.ndarray):  # on disk, the first pass over them sees
         finite = array.values[np.isfinite(array.values)]
+        if np.isinf(array.values).any():
+            raise ValueError(
+                f"{name} holds infinite values, as a division by 0 gives; make them missing: "
+                f"{name}.where(np.isfinite({name}))"
+            )
         if len(finite):
             message = beyond_reflectance(float(finite.min()), float(finite.max()), name, limits)
             if message:

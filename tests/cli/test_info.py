@@ -230,6 +230,15 @@ def test_a_benchmark(tmp_path):
     assert "xstf.datasets.read('LGC'" in said
 
 
+def test_files_named_as_in_a_benchmark_are_none_of_it_unless_of_its_size(tmp_path):
+    for name in ("S2_20200601", "S3_20200601"):
+        write(tmp_path / name, np.zeros((1, 4, 12, 12)), ["a"], 10.0)
+        next((tmp_path / name).iterdir()).rename(tmp_path / f"{name}.tif")
+        (tmp_path / name).rmdir()
+    assert xstf.datasets.recognise(tmp_path) == []
+    assert xstf.datasets.recognise(tmp_path / "nothing") == []
+
+
 def test_nonsense_is_refused(fits):
     assert "there is no scene" in run("info", code=2).stderr
     assert "there is no scene" in run("info", "--fine", "a*.tif", code=2).stderr
