@@ -265,3 +265,13 @@ def test_empty_files_are_found_and_left_out(fits, cubes):
     assert "--min-seen 0.1" in " ".join(suggested)
     again = run("info", *both(fits), "--min-seen", 0.1).stdout
     assert "2 dates with both images" in again
+
+
+@pytest.mark.real
+def test_saltonsea_is_seen_as_it_is(real_data):
+    """Mostly empty fine files, and one cloud that nobody masked."""
+    said = run("info", real_data / "saltonsea", "--look").stdout
+    assert wrong(said) == ["empty", "suspects"]
+    assert "71 of 92 pairs hold next to nothing" in said
+    assert re.findall(r"^  (2020-\S+)  correlation", said, re.M) == ["2020-11-26"]
+    assert "71 dates" in said.splitlines()[-1]

@@ -90,6 +90,8 @@ def _files(path: str, dates: Any, given: dict[str, Any]) -> None:
     try:
         images = inputs.open_images(path, "fused", dates=dates, **asked)
     except ValueError as error:
+        if "://" in path:  # where nothing may lie at all
+            raise
         click.echo(f"{path}: image files")
         problem("files", error)
         return
