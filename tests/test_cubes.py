@@ -254,6 +254,11 @@ def test_tiles_of_one_day_are_merged():
         check(merged, expected, times=DAYS.astype("M8[D]"))
     apart = xstf.to_images(cube, crs=UTM)
     assert apart.sizes["time"] == 4
+    flags = xr.DataArray(np.full((4, 6, 8), 4, "u1"), dims=("time", "y", "x"))
+    flags[0, 2, 1] = 9  # cloud in the first tile of the first day, where the second sees the ground
+    hidden = xstf.masks.hide(apart, flags.assign_coords(time=apart.time), "sentinel2")
+    expected[0, :, 2, 1] = second[0, :, 2, 1]
+    check(xstf.to_images(hidden, merge_days=True), expected, times=DAYS.astype("M8[D]"))
     same = cube.assign_coords(time=np.repeat(DAYS, 2))
     with pytest.raises(ValueError, match="2 images are of 2020-06-01.*merge_days=True"):
         xstf.to_images(same)

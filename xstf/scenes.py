@@ -107,7 +107,8 @@ def scene(
     if not isinstance(fine, xr.DataArray) or not isinstance(coarse, xr.DataArray):
         raise TypeError(
             f"fine and coarse are {type(fine).__name__} and {type(coarse).__name__}; give two "
-            "DataArrays (time, band, y, x), or one Dataset or DataTree that holds both"
+            "DataArrays (time, band, y, x), as xstf.to_images makes of a Dataset of bands, or one "
+            "Dataset or DataTree that holds both"
         )
     if bands is not None or sensors is not None:
         fine, coarse = select(fine, coarse, bands, sensors)
