@@ -138,6 +138,9 @@ def test_units_that_are_none_and_those_of_temperatures(cubes, tmp_path):
     assert "fit neither reflectance nor a number of the known products" in said
     assert "--valid-range none for temperature" in said
     assert wrong(run("info", *both(tmp_path), "--valid-range", "none").stdout) == []
+    said = run("info", *both(tmp_path), "--valid-range", "250,330").stdout
+    assert wrong(said) == []
+    assert "--valid-range 250,330" in " ".join(command(said, "fuse"))
 
 
 def test_bands_that_differ_are_chosen_in_python(fits):

@@ -7,7 +7,7 @@ from typing import Any
 import click
 import numpy as np
 
-from xstf.cli import contents, inputs, scenes, steps, units, words
+from xstf.cli import contents, inputs, options, scenes, steps, units, words
 from xstf.cli.words import problem, row
 
 KINDS = ("fine", "coarse")
@@ -26,8 +26,11 @@ def say_files(given: dict[str, Any]) -> None:
     for kind in KINDS:
         images[kind], known = _series(kind, given)
         dated &= known
-        if images[kind] is not None and (given["valid_range"] != "none"):
-            found |= units.say_units(kind, images[kind], (0, 1), files=True)
+        if images[kind] is not None:
+            limits = (
+                (0, 1) if given["valid_range"] is None else options.limits(given["valid_range"])
+            )
+            found |= units.say_units(kind, images[kind], limits, files=True)
     if any(array is None for array in images.values()):
         return
     factors = {found[f"{kind}_scale_factor"] for kind in KINDS}
