@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from xstf.crs import crs_of, name_of
 from xstf.grid import scale_of
 
 MAPPING = {"fine": "spatial_ref", "coarse": "spatial_ref_coarse"}
@@ -57,19 +58,6 @@ def georeference(array: xr.DataArray, crs: Any, *, y: str = "y", x: str = "x") -
     array = array.assign_coords(spatial_ref=_scalar(mapping))
     array.encoding["grid_mapping"] = "spatial_ref"
     return array
-
-
-def crs_of(crs: Any) -> Any:
-    """Return a pyproj.CRS; raise for what is none."""
-    from pyproj import CRS
-    from pyproj.exceptions import CRSError
-
-    try:
-        return CRS.from_user_input(crs)
-    except CRSError as error:
-        raise ValueError(
-            f"crs={crs!r} is no coordinate reference system ({error}); give such as 'EPSG:32633'"
-        ) from error
 
 
 def mapping_of(array: xr.DataArray, name: str = "spatial_ref") -> dict[str, Any] | None:
@@ -313,17 +301,3 @@ def _scalar(attrs: dict[str, Any]) -> xr.DataArray:
 
 def _wkt(mapping: dict[str, Any]) -> str:
     return str(mapping.get("crs_wkt") or mapping["spatial_ref"])
-
-
-def name_of(crs: Any) -> str:
-    """Return a CRS, anything that pyproj.CRS takes, in a word."""
-    from pyproj import CRS
-
-    crs = CRS.from_user_input(crs)
-    code = crs.to_authority()
-    if code:
-        return ":".join(code)
-    made = crs.coordinate_operation  # which tells more than the name of one that has none
-    return str(
-        made.method_name if made and crs.name.lower() in ("unknown", "unnamed") else crs.name
-    )

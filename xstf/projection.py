@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from xstf.coordinates import inside_pixel, name_of, step_of
+from xstf.coordinates import inside_pixel, step_of
+from xstf.crs import name_of
 
 ANCHORS = ("center", "upper-left", "lower-left")
 _LINES = 1000  # of a grid that are looked at to find what another covers
