@@ -377,6 +377,7 @@ def test_a_geotransform_serves_where_coordinates_lack():
         ({"scale": 120}, "no whole cell of 120.*smaller scale="),
         ({"coarse_anchor": "corner"}, "no place in a pixel; give one of center"),
         ({"shift": "yes"}, "give .auto., or rows and columns"),
+        ({"shift": (1e5, 0)}, r"shift=\(100000.0, 0.0\), is it meant in fine pixels"),
         ({"shift": (1, 2, 3)}, r"such as \(7, 17\)"),
         ({"classes": np.ones((3, 3))}, "one class for each fine pixel"),
         ({"coarse": lambda c: c.assign_coords(x=c.x + 1e6)}, "do not overlap.*check the CRS"),
@@ -413,6 +414,12 @@ def test_images_whose_place_or_pixel_is_not_known_are_refused():
     line, plain = images(FINE).isel(y=[0]), around(FINE, UTM, 450.0)
     with pytest.raises(ValueError, match="one pixel along y and no GeoTransform.*write_transform"):
         xstf.align(line.drop_vars("spatial_ref"), images(plain).drop_vars("spatial_ref"))
+
+
+def test_degrees_that_are_said_to_be_metres_are_noticed():
+    degrees = images(around(FINE, "EPSG:4326", 0.005)).drop_vars("spatial_ref")
+    with pytest.raises(ValueError, match="or is a CRS not that of its coordinates.*coarse x 1[45]"):
+        xstf.align(images(FINE), xstf.georeference(degrees, UTM))
 
 
 def test_swapped_images_are_noticed():

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import xstf
+from xstf.checks import take_apart
 from xstf.coordinates import georeference, mapping_of, meet, same_crs, set_mappings, with_axes
 
 
@@ -156,6 +157,20 @@ def test_georeference_reads_the_transform_off_the_axes():
     assert found.encoding["grid_mapping"] == "spatial_ref"
     single = georeference(image(1, 6), "EPSG:32633").spatial_ref.attrs["GeoTransform"]
     assert single == "500000.0 30.0 0.0 6000000.0 0.0 -30.0"
+
+
+def test_the_size_of_a_single_pixel_is_not_made_up():
+    one = xr.DataArray(np.zeros((1, 1)), dims=("y", "x"), coords={"y": [45.0], "x": [15.0]})
+    assert "GeoTransform" not in xstf.georeference(one, "EPSG:32633").spatial_ref.attrs
+    with pytest.raises(ValueError, match="crs='here' is no coordinate reference system"):
+        xstf.georeference(one, "here")
+
+
+def test_a_scene_of_one_cell_says_how_wide_it_is(tiny):
+    ds, _ = tiny
+    one = ds.isel(y=slice(0, 8), x=slice(0, 8), y_coarse=[0], x_coarse=[0])
+    transform = take_apart(one).ds.spatial_ref_coarse.attrs["GeoTransform"].split()
+    assert [float(transform[n]) for n in (1, 5)] == [240.0, -240.0]
 
 
 def test_georeference_takes_other_names():

@@ -8,6 +8,7 @@ import rasterio
 import rioxarray
 import xarray as xr
 from affine import Affine
+from pyproj import CRS
 
 import xstf
 
@@ -68,6 +69,85 @@ def test_stackstac_labels_pixels_by_their_corners():
     check(xstf.to_images(array))
     centred = array.assign_coords(y=Y, x=X)  # with xy_coords="center"
     check(xstf.to_images(centred))
+
+
+@pytest.mark.parametrize("cut", [{"y": slice(2, 5), "x": slice(1, 4)}, {"x": slice(3, None)}])
+@pytest.mark.parametrize("turned", [False, True])
+@pytest.mark.parametrize("said", ["attrs", "GeoTransform"])
+def test_corners_are_mended_in_what_was_cut_and_turned_since(cut, turned, said):
+    array = xr.DataArray(
+        PLAIN,
+        dims=("time", "band", "y", "x"),
+        coords={"time": DAYS, "band": ["red", "nir"], "y": Y, "x": X},
+    )
+    if said == "attrs":
+        array = array.assign_attrs(transform=Affine(30, 0, 500000, 0, -30, 5538000), crs=UTM)
+    else:
+        array = xstf.georeference(array, UTM)
+    part = array.assign_coords(y=Y + 15, x=X - 15).isel(cut)
+    part = part.isel(y=slice(None, None, -1)) if turned else part
+    want = array.isel(cut)
+    check(xstf.to_images(part), want, y=want.y, x=want.x)
+    thin = array.isel(y=slice(None, None, 2), x=slice(None, None, 2))  # centres of other pixels
+    check(xstf.to_images(thin), thin, y=thin.y, x=thin.x)
+    with pytest.raises(ValueError, match="0.8 pixels inside the pixels of the transform"):
+        xstf.to_images(array.assign_coords(x=X + 9))
+
+
+def test_a_geotransform_serves_where_coordinates_lack():
+    array = odc_stac().to_array("band").transpose("time", "band", "y", "x")
+    array = xstf.georeference(array, UTM).drop_vars(["y", "x"])
+    check(xstf.to_images(array))
+
+
+@pytest.mark.parametrize("wkt", [True, False])
+@pytest.mark.filterwarnings("ignore:Consolidated")
+def test_a_grid_mapping_among_the_variables(tmp_path, wkt):
+    """As ``xarray.open_zarr`` and ``open_dataset`` leave it unless told to decode all."""
+    ds = odc_stac(chunked=False).reset_coords("spatial_ref").rename(spatial_ref="crs")
+    ds["crs"].attrs = rasterio_to_cf(wkt)
+    for band in ("red", "nir"):
+        ds[band].encoding = {}
+        ds[band].attrs["grid_mapping"] = "crs"
+    ds.to_zarr(tmp_path / "a.zarr", consolidated=False)
+    with xr.open_zarr(tmp_path / "a.zarr", consolidated=False) as opened:
+        assert "crs" in opened.data_vars
+        images = xstf.to_images(opened, bands=["red", "nir"])
+        np.testing.assert_array_equal(images, PLAIN)
+        found = CRS(images.spatial_ref.attrs["crs_wkt"]).to_cf()
+        assert found["grid_mapping_name"] == "transverse_mercator"
+        assert found["longitude_of_central_meridian"] == 15
+
+
+def rasterio_to_cf(wkt):
+    attrs = CRS(UTM).to_cf()
+    return attrs if wkt else {n: v for n, v in attrs.items() if n not in ("crs_wkt", "spatial_ref")}
+
+
+def test_scale_and_fill_of_each_band():
+    """As rioxarray says them where the bands of a file differ."""
+    array = odc_stac().to_array("band").transpose("time", "band", "y", "x").drop_attrs(deep=False)
+    array = array.assign_attrs(scales=(0.5, 2.0), offsets=(0.0, 1.0), _FillValue=(300, 400))
+    array[0, 0, 0, 0], array[0, 1, 0, 0], array[0, 0, 1, 1] = 300, 400, 400
+    factor, offset = np.array([0.5, 2])[:, None, None], np.array([0, 1])[:, None, None]
+    want = array.values * factor + offset
+    want[0, :, 0, 0] = np.nan
+    check(xstf.to_images(array), want)
+    with pytest.raises(ValueError, match="scale_factor='many', which is no number"):
+        xstf.to_images(array.drop_attrs(deep=False).assign_attrs(scale_factor="many"))
+    with pytest.raises(ValueError, match="not one for each band"):
+        xstf.to_images(array.drop_attrs(deep=False).assign_attrs(scales=(1, 2, 3)))
+
+
+def test_times_with_zones_are_in_utc():
+    patch = np.moveaxis(PLAIN, 1, -1)
+    zone = datetime.timezone(datetime.timedelta(hours=2))
+    for times in (
+        ["2020-06-01T09:30:00Z", "2020-06-17T11:30:00+02:00"],
+        [datetime.datetime(2020, 6, day, 11, 30, tzinfo=zone) for day in (1, 17)],
+    ):
+        images = xstf.to_images(patch, dims=("time", "y", "x", "band"), times=times)
+        np.testing.assert_array_equal(images.time, DAYS)
 
 
 @pytest.fixture
@@ -174,6 +254,11 @@ def test_tiles_of_one_day_are_merged():
         check(merged, expected, times=DAYS.astype("M8[D]"))
     apart = xstf.to_images(cube, crs=UTM)
     assert apart.sizes["time"] == 4
+    flags = xr.DataArray(np.full((4, 6, 8), 4, "u1"), dims=("time", "y", "x"))
+    flags[0, 2, 1] = 9  # cloud in the first tile of the first day, where the second sees the ground
+    hidden = xstf.masks.hide(apart, flags.assign_coords(time=apart.time), "sentinel2")
+    expected[0, :, 2, 1] = second[0, :, 2, 1]
+    check(xstf.to_images(hidden, merge_days=True), expected, times=DAYS.astype("M8[D]"))
     same = cube.assign_coords(time=np.repeat(DAYS, 2))
     with pytest.raises(ValueError, match="2 images are of 2020-06-01.*merge_days=True"):
         xstf.to_images(same)
@@ -197,6 +282,14 @@ def test_contradictions_are_refused():
         (odc_stac().red, {"dims": ("y", "x")}, "do not name the 3 axes"),
         (odc_stac().red, {"dims": ("time", "a", "x")}, "which of time, band, y and x is 'a'"),
         (odc_stac().red, {"bands": ["nir"]}, "band 'nir' is not once among red"),
+        (odc_stac().red, {"times": ["soon", "later"]}, "are no dates .*; give '2020-06-01'"),
+        (odc_stac().red.assign_coords(time=[DAYS[0], np.datetime64("NaT")]), {}, "hold NaT"),
+        (odc_stac().red, {"crs": "none"}, "is no coordinate reference system"),
+        (
+            odc_stac().drop_vars(["y", "x"]).assign_coords(lat=(("y", "x"), np.zeros((6, 8)))),
+            {},
+            r"swath \(lat along two dimensions\).*resample them first",
+        ),
         (odc_stac().red.isel(time=0), {"times": DAYS}, "the data are one image, so give one date"),
         (odc_stac().red.assign_coords(time=[1, 2]), {}, "the times are int64, not dates"),
         (odc_stac().to_array("band").to_dataset(name="a").assign(b=odc_stac().red), {}, None),

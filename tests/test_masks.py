@@ -159,6 +159,20 @@ def test_hidden_pixels_are_missing_in_all_bands_and_nothing_else_is():
         masks.hide(images, scl[:2], "sentinel2")
 
 
+def test_flags_as_files_have_them_and_what_is_no_flags():
+    image = xr.DataArray(np.ones((1, 2, 1, 2), "f4"), dims=("time", "band", "y", "x"))
+    image = image.assign_coords(time=np.array(["2020-06-01"], "M8[ns]"), band=["red", "nir"])
+    flags = xr.DataArray([[[21824, 22280]]], dims=("band", "y", "x"), coords={"band": [1]})
+    shown = masks.hide(image, flags, "landsat")
+    np.testing.assert_array_equal(shown[0], [[[1, np.nan]]] * 2)
+    with pytest.raises(TypeError, match="flags are a ndarray, not a DataArray"):
+        masks.hide(image, flags.values, "landsat")
+    with pytest.raises(TypeError, match="images are a Dataset.*take a variable"):
+        masks.hide(image.to_dataset("band"), flags, "landsat")
+    with pytest.raises(ValueError, match="a dimension time and no dates; give them"):
+        masks.hide(image, flags.rename(band="time").drop_vars("time"), "landsat")
+
+
 def test_whole_numbers_become_float32():
     shown = masks.hide(words([[3, 4]], "int16"), words([[9, 4]]), "sentinel2")
     assert shown.dtype == np.float32

@@ -28,6 +28,7 @@ RANK = {
     "xstf.reduction": 1,
     "xstf.kernels": 0,
     "xstf.conventions": 1,
+    "xstf.crs": 0,
     "xstf.coordinates": 1,
     "xstf.placing": 2,
     "xstf.cubes": 3,

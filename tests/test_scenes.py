@@ -491,6 +491,13 @@ def packed(image, **attrs):
     return (image * 1e4).round().astype("int16").assign_attrs(attrs)
 
 
+def test_infinite_values_are_refused(both):
+    fine, coarse = both
+    with pytest.raises(ValueError, match="coarse holds infinite values") as caught:
+        xstf.scene(fine, coarse.where(coarse < 0.5, np.inf))
+    says(caught, "coarse.where(np.isfinite(coarse))")
+
+
 def test_integers_need_a_scale_factor(both):
     fine, coarse = both
     with pytest.raises(ValueError, match="fine is int16 without a scale_factor") as caught:

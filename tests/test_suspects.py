@@ -57,7 +57,12 @@ def test_a_pair_with_nothing_to_compare_is_suspect(scene):
 
 @pytest.mark.parametrize(
     ("how", "match"),
-    [({"times": 1}, "times=1 must be more than 1"), ({"least": 2}, "least=2 must be a corre")],
+    [
+        ({"times": 1}, "times=1 must be more than 1"),
+        ({"times": "3"}, "times='3' must be more than 1"),
+        ({"least": 2}, "least=2 must be a corre"),
+        ({"least": None}, "least=None must be a corre"),
+    ],
 )
 def test_nonsense_is_refused(scene, how, match):
     with pytest.raises(ValueError, match=match):

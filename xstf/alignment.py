@@ -168,7 +168,8 @@ def _scale(source: Lattice, target: Lattice, scale: Any) -> int:
         raise ValueError(_apart(source, target))
     if side < 0.75:
         raise ValueError(
-            f"a coarse pixel is {side:.4g} fine pixels wide; are fine and coarse swapped?"
+            f"a coarse pixel is {side:.4g} fine pixels wide; are fine and coarse swapped, or is a "
+            f"CRS not that of its coordinates? (fine covers {target}, coarse {source})"
         )
     if known is None and round(side) == 1:
         raise ValueError(
@@ -198,7 +199,8 @@ def _aligned(pair: _Pair, shift: tuple[float, float], options: dict[str, Any]) -
     there = cells.moved(*(-move / pair.scale for move in shift))  # where coarse takes them to be
     both = covered(pair.source, there)
     if both is None:
-        raise ValueError(_apart(pair.source, pair.target))
+        moved = f"; shift={shift}, is it meant in fine pixels?" if any(shift) else ""
+        raise ValueError(_apart(pair.source, pair.target) + moved)
     if any(shift) and whole_pixels(pair.source, cells.cut(*both)):
         return mend_shift(_aligned(pair, (0.0, 0.0), options), shift)
     kept, pixels = cells.cut(*both), _pixels(both, pair.scale)

@@ -181,7 +181,8 @@ def beyond_reflectance(low: float, high: float, name: str, limits: Any) -> str |
         f"{name} holds values from {low:g} to {high:g}, but its valid range is "
         f"{limits[0]:g}..{limits[1]:g}: these look like digital numbers. Scale them first "
         "(xstf.read_images(..., scale_factor=1e-4), or fine * 1e-4), or say "
-        f"valid_range=None for temperature and the like{fill}"
+        "valid_range=None for temperature and the like; xstf.sensors.recognise says which "
+        f"numbers they are{fill}"
     )
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import xarray as xr
 
+from xstf.crs import crs_of, name_of
 from xstf.grid import scale_of
 
 MAPPING = {"fine": "spatial_ref", "coarse": "spatial_ref_coarse"}
@@ -34,7 +36,7 @@ def georeference(array: xr.DataArray, crs: Any, *, y: str = "y", x: str = "x") -
     Raises
     ------
     ValueError
-        If there are no coordinates.
+        If there are no coordinates, or `crs` is none.
 
     Examples
     --------
@@ -44,16 +46,15 @@ def georeference(array: xr.DataArray, crs: Any, *, y: str = "y", x: str = "x") -
     >>> xstf.georeference(image, "EPSG:32633").spatial_ref.attrs["GeoTransform"]
     '0.0 30.0 0.0 60.0 0.0 -30.0'
     """
-    from pyproj import CRS
-
     lacking = [dim for dim in (y, x) if dim not in array.coords]
     if lacking:
         raise ValueError(
             f"the images have no coordinate along {lacking[0]}, so where they lie is not known; "
             f"give the pixel centres: .assign_coords({lacking[0]}=...)"
         )
-    mapping = dict(CRS.from_user_input(crs).to_cf())
-    mapping["GeoTransform"] = transform_of(array[y].values, array[x].values)
+    mapping = dict(crs_of(crs).to_cf())
+    if max(array.sizes[y], array.sizes[x]) > 1:  # of one pixel alone the size is not known
+        mapping["GeoTransform"] = transform_of(array[y].values, array[x].values)
     array = array.assign_coords(spatial_ref=_scalar(mapping))
     array.encoding["grid_mapping"] = "spatial_ref"
     return array
@@ -106,7 +107,8 @@ def set_mappings(
             continue
         attrs = dict(mapping)
         if y in ds.coords and x in ds.coords:
-            attrs["GeoTransform"] = transform_of(ds[y].values, ds[x].values)
+            steps = [_step_of_cells(ds, fine, own) for fine, own in (("y", y), ("x", x))]
+            attrs["GeoTransform"] = transform_of(ds[y].values, ds[x].values, steps)
         ds = ds.assign_coords({MAPPING[kind]: _scalar(attrs)})
         ds[kind].encoding["grid_mapping"] = MAPPING[kind]
         ds[kind].attrs.pop("grid_mapping", None)
@@ -262,9 +264,32 @@ def step_of(axis: np.ndarray) -> float | None:
     return float(step)
 
 
-def transform_of(y: np.ndarray, x: np.ndarray) -> str:
+def _step_of_cells(ds: xr.Dataset, fine: str, own: str) -> float | None:
+    """Return the distance of cells along an axis, of a single one by the fine pixels in it."""
+    step = step_of(ds[fine].values) if fine in ds.coords else None
+    return None if step is None else step * ds.sizes[fine] / ds.sizes[own]
+
+
+def inside_pixel(first: float, edge: float, width: float) -> float | None:
+    """Return where in a pixel coordinates lie: 0 at its first edge, 0.5 in its middle, else None.
+
+    Parameters
+    ----------
+    first
+        Coordinate of any pixel.
+    edge, width
+        First edge of any pixel of the grid, and the distance to the next, with its sign.
+    """
+    inside = (first - edge) / width % 1
+    for place, found in ((0.5, 0.5), (0.0, 0.0), (1.0, 0.0)):
+        if abs(inside - place) <= CLOSE:
+            return found
+    return None
+
+
+def transform_of(y: np.ndarray, x: np.ndarray, known: Sequence[float | None] = (None, None)) -> str:
     """Return the GeoTransform of two axes of pixel centres, as CF writes it."""
-    steps = [step_of(axis) for axis in (y, x)]
+    steps = [step_of(axis) or step for axis, step in zip((y, x), known, strict=True)]
     dy = steps[0] if steps[0] is not None else -abs(steps[1] or 1.0)
     dx = steps[1] if steps[1] is not None else abs(dy)
     return f"{float(x[0] - dx / 2)!r} {dx!r} 0.0 {float(y[0] - dy / 2)!r} 0.0 {dy!r}"
@@ -276,17 +301,3 @@ def _scalar(attrs: dict[str, Any]) -> xr.DataArray:
 
 def _wkt(mapping: dict[str, Any]) -> str:
     return str(mapping.get("crs_wkt") or mapping["spatial_ref"])
-
-
-def name_of(crs: Any) -> str:
-    """Return a CRS, anything that pyproj.CRS takes, in a word."""
-    from pyproj import CRS
-
-    crs = CRS.from_user_input(crs)
-    code = crs.to_authority()
-    if code:
-        return ":".join(code)
-    made = crs.coordinate_operation  # which tells more than the name of one that has none
-    return str(
-        made.method_name if made and crs.name.lower() in ("unknown", "unnamed") else crs.name
-    )

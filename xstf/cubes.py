@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Hashable, Sequence
 from typing import Any
 
 import numpy as np
 import xarray as xr
 
-from xstf.placing import placed, told_crs, with_crs
+from xstf.placing import grid_mappings, placed, told_crs, with_crs
 
 ORDER = ("time", "band", "y", "x")
 NAMES = {  # what other tools call the dimensions, in lower case
@@ -19,6 +20,7 @@ NAMES = {  # what other tools call the dimensions, in lower case
 }
 FILL = ("_FillValue", "missing_value", "nodata")
 SCALE = ("scale_factor", "add_offset")
+SEVERAL = {"scale_factor": "scales", "add_offset": "offsets"}  # rioxarray, where bands differ
 
 
 def to_images(
@@ -86,6 +88,8 @@ def to_images(
     array = _array(data, bands, dims)
     array = _whole(_renamed(array, dims), times, bands)
     array = _decoded(array)
+    if array["time"].dtype.kind == "M":
+        array = array.assign_coords(time=array["time"].astype("datetime64[ns]"))
     own = told_crs(array)
     array = placed(array, bounds)
     array = _plain(array)
@@ -98,7 +102,7 @@ def to_images(
 def _array(data: Any, bands: Any, dims: Any) -> xr.DataArray:
     """Return one array of what holds the images."""
     if isinstance(data, xr.Dataset):
-        return _stacked(data, bands)
+        return _stacked(data.set_coords(grid_mappings(data)), bands)
     if isinstance(data, xr.DataArray):
         return data
     if hasattr(data, "shape") and hasattr(data, "dtype"):
@@ -166,12 +170,12 @@ def _whole(array: xr.DataArray, times: Any, bands: Any) -> xr.DataArray:
     """Return the array with all four dimensions, dates and band labels."""
     if "time" not in array.dims:
         known = times if times is not None else _own_time(array)
-        dates = np.atleast_1d(np.asarray(known, "datetime64[ns]"))
+        dates = _dates(known)
         if len(dates) != 1:
             raise ValueError(f"times={times!r}: the data are one image, so give one date")
         array = array.drop_vars("time", errors="ignore").expand_dims(time=dates)
     elif times is not None:
-        dates = np.asarray(list(times), "datetime64[ns]")
+        dates = _dates(times)
         if len(dates) != array.sizes["time"]:
             raise ValueError(f"{len(dates)} times for {array.sizes['time']} images")
         array = array.assign_coords(time=dates)
@@ -190,6 +194,22 @@ def _whole(array: xr.DataArray, times: Any, bands: Any) -> xr.DataArray:
     return array.isel(band=[held.index(name) for name in wanted])
 
 
+def _dates(given: Any) -> np.ndarray:
+    """Return dates, datetime64; those with a time zone in UTC."""
+    try:
+        return np.array([_date(value) for value in np.atleast_1d(np.asarray(given))])
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"times={given!r} are no dates ({error}); give '2020-06-01'") from error
+
+
+def _date(value: Any) -> np.datetime64:
+    if isinstance(value, str) and "T" in value:
+        value = datetime.datetime.fromisoformat(value)
+    if isinstance(value, datetime.datetime) and value.tzinfo is not None:
+        value = value.astimezone(datetime.UTC).replace(tzinfo=None)
+    return np.datetime64(value, "ns")
+
+
 def _own_time(array: xr.DataArray) -> Any:
     """Return when a single image was taken, as it says itself."""
     for name in NAMES["time"]:
@@ -204,18 +224,31 @@ def _own_time(array: xr.DataArray) -> Any:
 def _decoded(array: xr.DataArray) -> xr.DataArray:
     """Return the values that attributes tell of, with NaN for fill; what is decoded stays."""
     attrs = array.attrs
-    fill = [attrs[n] for n in FILL if n in attrs]
-    factor, offset = (float(attrs.get(n, v)) for n, v in zip(SCALE, (1.0, 0.0), strict=True))
+    fill = [_of_bands(array, n, np.nan) for n in FILL if attrs.get(n) is not None]
+    factor, offset = (_of_bands(array, n, v) for n, v in zip(SCALE, (1.0, 0.0), strict=True))
     values = array if array.dtype.kind == "f" else array.astype("float32")
     for value in fill:
-        if value is not None and not np.isnan(value):
-            values = values.where(array != value)
-    if (factor, offset) != (1.0, 0.0):
-        values = (values * np.float32(factor) + np.float32(offset)).astype("float32")
-    kept = {n: v for n, v in attrs.items() if n not in (*FILL, *SCALE)}
+        values = values.where(array != value)  # which nothing is where the value is NaN
+    if (factor != 1).any() or (offset != 0).any():
+        values = (values * factor.astype("f4") + offset.astype("f4")).astype("float32")
+    kept = {n: v for n, v in attrs.items() if n not in (*FILL, *SCALE, *SEVERAL.values())}
     values = values.assign_attrs(attrs)
     values.attrs = kept
     return values
+
+
+def _of_bands(array: xr.DataArray, name: str, default: float) -> xr.DataArray:
+    """Return a number that attributes tell, for all bands or one for each."""
+    told = array.attrs.get(name, array.attrs.get(SEVERAL.get(name, ""), default))
+    try:
+        numbers = np.atleast_1d(np.asarray(told, np.float64))
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"the data say {name}={told!r}, which is no number; mend it") from error
+    if len(set(numbers.tolist())) == 1 or np.isnan(numbers).all():
+        return xr.DataArray(numbers[0])
+    if "band" not in array.dims or len(numbers) != array.sizes["band"]:
+        raise ValueError(f"the data say {name}={told!r}, which is not one for each band; mend it")
+    return xr.DataArray(numbers, dims="band")
 
 
 def _plain(array: xr.DataArray) -> xr.DataArray:
@@ -247,6 +280,8 @@ def _check_times(times: np.ndarray) -> None:
     """Raise where two images have one date."""
     if times.dtype.kind != "M":
         raise ValueError(f"the times are {times.dtype}, not dates; give times=[...]")
+    if np.isnat(times).any():
+        raise ValueError("the times hold NaT, which is no date; leave that image out")
     values, counts = np.unique(times, return_counts=True)
     if (counts > 1).any():
         raise ValueError(

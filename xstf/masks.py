@@ -52,6 +52,8 @@ def hide(
     >>> xstf.masks.hide(red, quality, "landsat").values
     array([[0.1, nan]], dtype=float32)
     """
+    _check_kind(images, "images")
+    _check_kind(flags, "flags")
     bad = _on_grid(flagged(_on_dates(flags, images), product, what, widen=widen), images)
     if images.dtype.kind != "f":
         images = images.astype("float32")
@@ -93,6 +95,7 @@ def flagged(
         For an unknown product or kind, or, when computed, for flags that are no whole numbers, as
         interpolated ones are.
     """
+    _check_kind(flags, "flags")
     of = _product(product)
     names = of.usual if what is None else (what,) if isinstance(what, str) else tuple(what)
     unknown = [name for name in names if name not in of.meanings]
@@ -103,6 +106,8 @@ def flagged(
         )
     if not isinstance(widen, int | np.integer) or isinstance(widen, bool) or widen < 0:
         raise ValueError(f"widen={widen!r} is no number of pixels, 0 or more")
+    if flags.sizes.get("band") == 1:  # as files of flags are opened
+        flags = flags.isel(band=0, drop=True)
     if flags.dims[-2:] != ("y", "x"):
         raise ValueError(f"flags have dims {flags.dims}, not (..., 'y', 'x'); rename or transpose")
     seen = [name for name in names if name not in of.absent]
@@ -113,6 +118,14 @@ def flagged(
     if absent or flags.dtype.kind == "f":
         told = told | _mapped(lambda words: _told(words, of, absent, missing=True), flags)
     return told.rename("flagged").drop_attrs()
+
+
+def _check_kind(given: Any, name: str) -> None:
+    if not isinstance(given, xr.DataArray):
+        raise TypeError(
+            f"{name} are a {type(given).__name__}, not a DataArray (..., y, x); take a variable of "
+            "a Dataset by its name, and give an array its dims: xarray.DataArray(array, dims=...)"
+        )
 
 
 def _product(name: str) -> Product:
@@ -171,6 +184,10 @@ def _on_dates(flags: xr.DataArray, images: xr.DataArray) -> xr.DataArray:
         return flags
     if "time" not in images.coords:
         raise ValueError("flags have dates and the images have none; give the flags of one date")
+    if "time" not in flags.coords:
+        raise ValueError(
+            "flags have a dimension time and no dates; give them: flags.assign_coords(time=...)"
+        )
     known, wanted = flags["time"].values, np.atleast_1d(images["time"].values)
     lost = [date for date in wanted if date not in known]
     if lost:

@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from xstf.coordinates import CLOSE, name_of, step_of
+from xstf.coordinates import inside_pixel, step_of
+from xstf.crs import name_of
 
 ANCHORS = ("center", "upper-left", "lower-left")
 _LINES = 1000  # of a grid that are looked at to find what another covers
@@ -105,10 +106,10 @@ def _offset(first: float, step: float, edge: float, width: float, dim: str, name
     """Return how far inside the first pixel its coordinate lies, 0..1, by the GeoTransform."""
     if abs(abs(step / width) - 1) > 1e-3:
         return 0.5  # of another resolution: left from before these images were coarsened
+    half = inside_pixel(first, edge, width)
+    if half is not None:
+        return half if half or step * width > 0 else 1.0
     inside = (first - edge) / width % 1
-    for place, half in ((0.5, 0.5), (0.0, 0.0), (1.0, 0.0)):
-        if abs(inside - place) <= CLOSE:
-            return half if half or step * width > 0 else 1.0
     raise ValueError(
         f"along {dim} the coordinates of {name} lie {inside:.3g} pixels inside the pixels of its "
         "own GeoTransform, neither at centres nor at edges, so one of both is wrong; say what the "

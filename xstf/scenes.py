@@ -107,7 +107,8 @@ def scene(
     if not isinstance(fine, xr.DataArray) or not isinstance(coarse, xr.DataArray):
         raise TypeError(
             f"fine and coarse are {type(fine).__name__} and {type(coarse).__name__}; give two "
-            "DataArrays (time, band, y, x), or one Dataset or DataTree that holds both"
+            "DataArrays (time, band, y, x), as xstf.to_images makes of a Dataset of bands, or one "
+            "Dataset or DataTree that holds both"
         )
     if bands is not None or sensors is not None:
         fine, coarse = select(fine, coarse, bands, sensors)
@@ -175,6 +176,11 @@ def _images(array: xr.DataArray, name: str, limits: Any) -> xr.DataArray:
     array = as_images(array, name)
     if isinstance(array.data, np.ndarray):  # on disk, the first pass over them sees
         finite = array.values[np.isfinite(array.values)]
+        if np.isinf(array.values).any():
+            raise ValueError(
+                f"{name} holds infinite values, as a division by 0 gives; make them missing: "
+                f"{name}.where(np.isfinite({name}))"
+            )
         if len(finite):
             message = beyond_reflectance(float(finite.min()), float(finite.max()), name, limits)
             if message:
@@ -237,8 +243,9 @@ def _decoded(array: xr.DataArray, name: str) -> xr.DataArray:
         if "scale_factor" not in array.attrs:
             raise ValueError(
                 f"{name} is {array.dtype} without a scale_factor, so its units are not known; "
-                "read it with xstf.read_images(..., scale_factor=1e-4) or multiply it to "
-                "reflectance 0..1 first"
+                "read it with xstf.read_images(..., scale_factor=1e-4), or make reflectance 0..1 "
+                f"of it: xstf.sensors.to_reflectance({name}, product); "
+                f"xstf.sensors.recognise({name}) says which numbers they are"
             )
         fill = attrs.get("_FillValue", attrs.get("missing_value"))
         values = array.astype("float32")

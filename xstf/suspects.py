@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -65,10 +66,8 @@ def find_suspects(
     >>> bad = found.time[found.suspect]
     >>> scene["fine_observed"] = scene.fine_observed & ~scene.time.isin(bad)
     """
-    for name, value, fits in (("times", times, times > 1), ("least", least, -1 <= least <= 1)):
-        if not fits:
-            rule = "more than 1" if name == "times" else "a correlation, -1 to 1"
-            raise ValueError(f"{name}={value!r} must be {rule}")
+    _check("times", times, "more than 1", lambda number: number > 1)
+    _check("least", least, "a correlation, -1 to 1", lambda number: -1 <= number <= 1)
     parts = with_observed(take_apart(as_dataset(scene, fine, coarse)))
     both = parts.observed("fine") & parts.observed("coarse")
     if not both.any():
@@ -76,6 +75,12 @@ def find_suspects(
     images = parts.ds["fine"].isel(time=np.flatnonzero(both))
     found = consistency(images, parts.ds, cell=cell).compute()
     return found.assign(suspect=_suspect(found, times, least))
+
+
+def _check(name: str, value: Any, rule: str, fits: Callable[[Any], bool]) -> None:
+    number = isinstance(value, int | float | np.integer | np.floating)
+    if not number or isinstance(value, bool) or not fits(value):
+        raise ValueError(f"{name}={value!r} must be {rule}")
 
 
 def _suspect(found: xr.Dataset, times: float, least: float) -> Any:

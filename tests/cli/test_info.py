@@ -138,6 +138,9 @@ def test_units_that_are_none_and_those_of_temperatures(cubes, tmp_path):
     assert "fit neither reflectance nor a number of the known products" in said
     assert "--valid-range none for temperature" in said
     assert wrong(run("info", *both(tmp_path), "--valid-range", "none").stdout) == []
+    said = run("info", *both(tmp_path), "--valid-range", "250,330").stdout
+    assert wrong(said) == []
+    assert "--valid-range 250,330" in " ".join(command(said, "fuse"))
 
 
 def test_bands_that_differ_are_chosen_in_python(fits):
@@ -230,9 +233,48 @@ def test_a_benchmark(tmp_path):
     assert "xstf.datasets.read('LGC'" in said
 
 
+def test_files_named_as_in_a_benchmark_are_none_of_it_unless_of_its_size(tmp_path):
+    for name in ("S2_20200601", "S3_20200601"):
+        write(tmp_path / name, np.zeros((1, 4, 12, 12)), ["a"], 10.0)
+        next((tmp_path / name).iterdir()).rename(tmp_path / f"{name}.tif")
+        (tmp_path / name).rmdir()
+    assert xstf.datasets.recognise(tmp_path) == []
+    assert xstf.datasets.recognise(tmp_path / "nothing") == []
+
+
 def test_nonsense_is_refused(fits):
     assert "there is no scene" in run("info", code=2).stderr
     assert "there is no scene" in run("info", "--fine", "a*.tif", code=2).stderr
     assert "not both" in run("info", "a.zarr", *both(fits), code=2).stderr
     assert "finds no file" in run("info", "--fine", "a*", "--coarse", "b*", code=1).stderr
     assert "--look" in run("info", "--help").stdout
+    given = ["--fine-product", "nothing"]
+    assert "is none of landsat-c2" in run("info", *both(fits), *given, code=2).stderr
+    assert "one scene in Zarr" in run("info", *both(fits), "--plan", "-m", "add", code=2).stderr
+
+
+def test_empty_files_are_found_and_left_out(fits, cubes):
+    for path in (fits / "fine").iterdir():
+        path.unlink()
+    (fits / "fine").rmdir()
+    values = np.repeat(cubes[0][:1], 4, axis=0)
+    values[[1, 2]] = np.nan
+    write(fits / "fine", values, DAYS, 30.0)
+    assert "4 dates with both images" in run("info", *both(fits)).stdout
+    said = run("info", *both(fits), "--look").stdout
+    assert "fine 50 %, coarse 0 % of the pixels" in said
+    assert "! 2 of 4 pairs hold next to nothing: --min-seen 0.1" in said
+    suggested = command(said, "fuse")
+    assert "--min-seen 0.1" in " ".join(suggested)
+    again = run("info", *both(fits), "--min-seen", 0.1).stdout
+    assert "2 dates with both images" in again
+
+
+@pytest.mark.real
+def test_saltonsea_is_seen_as_it_is(real_data):
+    """Mostly empty fine files, and one cloud that nobody masked."""
+    said = run("info", real_data / "saltonsea", "--look").stdout
+    assert wrong(said) == ["empty", "suspects"]
+    assert "71 of 92 pairs hold next to nothing" in said
+    assert re.findall(r"^  (2020-\S+)  correlation", said, re.M) == ["2020-11-26"]
+    assert "71 dates" in said.splitlines()[-1]

@@ -35,11 +35,24 @@ def test_bands_of_one_name_see_the_same_light(name):
     assert max(abs(m - centre) for m in own) < min(abs(m - centre) for m in others)
 
 
+def test_labels_of_catalogues():
+    """Their nir of Sentinel-2 is the broad band, beside nir08; alone it is taken at its word."""
+    landsat = labelled("red", "nir08", "swir16", "swir22", "lwir11")
+    found = select_bands(landsat, "landsat8", ["swir2", "nir", "thermal"])
+    np.testing.assert_array_equal(found[:, 0, 0], [3, 1, 4])
+    both = labelled("red", "nir", "nir08")
+    found = select_bands(both, "sentinel2", ["nir_broad", "nir"])
+    np.testing.assert_array_equal(found[:, 0, 0], [1, 2])
+    found = select_bands(both[:2], "sentinel2", ["nir"])
+    np.testing.assert_array_equal(found[:, 0, 0], [1])
+
+
 @pytest.mark.parametrize(
     ("sensor", "labels"),
     [
         ("landsat8", ["SR_B2", "SR_B3", "SR_B4", "SR_B5"]),
         ("landsat9", ["B02", "B03", "B04", "B05"]),  # HLS L30
+        ("landsat8", ["HLS.L30.B02", "HLS.L30.B03", "HLS.L30.B04", "HLS.L30.B05"]),
         ("landsat5", ["band1", "band2", "band3", "band4"]),
         ("landsat7", ["blue", "green", "red", "nir"]),
         ("sentinel2", ["B02", "B03", "B04", "B8A"]),

@@ -51,6 +51,27 @@ def test_what_is_scaled_already_or_not_yet_is_refused():
         to_reflectance(stored([1]), "modis")
 
 
+@pytest.mark.parametrize("lazy", [False, True])
+def test_reflectance_is_not_scaled_again(lazy):
+    scaled = xr.DataArray(np.linspace(0.01, 0.6, 400).reshape(20, 20), dims=("y", "x"))
+    scaled = scaled.chunk() if lazy else scaled
+    with pytest.raises(ValueError, match="up to 0.6 are no stored numbers of MOD09.*leave"):
+        to_reflectance(scaled, "mod09").compute()
+
+
+def test_some_images_are_looked_at_where_the_middle_one_is_missing():
+    series = land(300, 7000).astype("f4").isel(time=[0, 0, 0, 0, 0])
+    series = series.assign_coords(time=np.arange(5), x=np.arange(40))
+    assert recognise(series.where(series.time == 4)) == "1e-4"
+    with pytest.raises(ValueError, match="only 0 pixels"):
+        recognise(series * np.nan)
+    marked = series.where(series.x % 5 > 0, -9999)
+    with pytest.raises(ValueError, match="if -9999 stands for a missing pixel"):
+        recognise(marked)
+    with pytest.raises(TypeError, match="of a Dataset give one variable"):
+        recognise(series.to_dataset(name="a"))
+
+
 @pytest.mark.parametrize(
     "own", [{}, {"scale_factor": 1.0, "add_offset": 0.0}, {"scale_factor": 1e-4}]
 )
@@ -96,6 +117,7 @@ def test_units_are_recognised(images, units):
         (land(0.1, 0.5, whole=False, size=8).isel(band=[0]), "only 64 pixels of some images"),
         (land(280.5, 310.5, whole=False), "neither reflectance nor.*valid_range=None for temp"),
         (land(280.5, 310.5, whole=False) * 1000, "neither reflectance nor"),
+        (land(0, 0), "all pixels of a sample are 0"),
         (land(-5000, 100), "neither reflectance nor"),
         (land(2.5, 9.5, whole=False), "neither reflectance nor"),
     ],

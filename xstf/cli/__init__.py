@@ -36,6 +36,7 @@ _FLAGS = {  # what the library's messages call it: how to say it here
     r"\bnodata=(?=-?\d)": "--nodata ",
     r"(?<=not: )ds = xstf\.find_observed\(ds\)": "--min-seen 0",
     r"(?<=observed: )ds = xstf\.find_observed\(ds\)": "--min-seen 0",
+    r"xstf\.sensors\.recognise": "xstf info",
     r"scale_factor=\.\.\. where files are read, or xstf\.sensors\.to_reflectance\(.*?\)": (
         "--scale-factor of the files, or --fine-product and --coarse-product"
     ),

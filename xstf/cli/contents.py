@@ -126,13 +126,20 @@ def say_use(ds: Any, given: dict[str, Any]) -> None:
     given
         The options that it was opened with.
     """
+    import xstf
+
     parts = take_apart(ds)
-    shift = looking.look(ds, parts) if given["look"] else None
+    mended = looking.look(ds, parts) if given["look"] else {}
+    shift = mended.pop("shift", None)
+    if mended:
+        ds = xstf.find_observed(ds, least=mended["min_seen"])
+        parts = take_apart(ds)
+        words.dates(parts.times, parts.observed("fine"), parts.observed("coarse"))
     able = steps.say_methods(ds, parts)
     if shift is None:
-        steps.say_next(given, able, parts)
+        steps.say_next(given | mended, able, parts)
     elif given["fine"]:
-        steps.say_next(given | {"align": True, "shift": "auto"}, able, parts)
+        steps.say_next(given | mended | {"align": True, "shift": "auto"}, able, parts)
     else:
         steps.say_code(
             [

@@ -38,6 +38,12 @@ def command(dates: Any, **given: Any) -> None:
     """
     plan.check_plan(dates, given)
     path = given["scene"][0] if len(given["scene"]) == 1 else None
+    if given["plan"]:
+        if path is None:
+            raise click.UsageError("--plan is for one scene in Zarr; give SCENE.zarr")
+        names = given["fine_name"], given["coarse_name"]
+        plan.say_plan(path, *names, given | {"dates": dates})
+        return
     if path is not None and not inputs.is_zarr(path) and not (given["fine"] or given["coarse"]):
         _files(path, dates, given)
         return
@@ -46,9 +52,6 @@ def command(dates: Any, **given: Any) -> None:
         from xstf.cli.raw import say_files
 
         say_files(given)
-    elif given["plan"]:
-        names = given["fine_name"], given["coarse_name"]
-        plan.say_plan(path, *names, given | {"dates": dates})
     else:
         _zarr(path, given)
 
@@ -85,6 +88,8 @@ def _files(path: str, dates: Any, given: dict[str, Any]) -> None:
     try:
         images = inputs.open_images(path, "fused", dates=dates, **asked)
     except ValueError as error:
+        if "://" in path:  # where nothing may lie at all
+            raise
         click.echo(f"{path}: image files")
         problem("files", error)
         return

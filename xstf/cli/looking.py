@@ -10,11 +10,12 @@ import numpy as np
 from xstf.cli import inputs, words
 from xstf.cli.words import problem, row
 
-_SMALL = 0.5  # fine pixels that are left as they are
+_EMPTY = 0.1  # of an image that is seen: less is none
+_SMALL = 1.0  # fine pixel: less is left as it is
 
 
-def look(ds: Any, parts: Any) -> tuple[float, float] | None:
-    """Write what the pairs show; return how far to move the coarse images, None for not at all.
+def look(ds: Any, parts: Any) -> dict[str, Any]:
+    """Write what the pairs show; return the options that mend it.
 
     Parameters
     ----------
@@ -28,22 +29,40 @@ def look(ds: Any, parts: Any) -> tuple[float, float] | None:
     pairs = np.flatnonzero(parts.observed("fine") & parts.observed("coarse"))
     if not len(pairs):
         problem("looked", "there is no date with both images, so there is nothing to compare")
-        return None
+        return {}
     click.echo(f"reading the {inputs.plural(len(pairs), 'pair')} ...", err=True)
-    _missing(parts.ds.isel(time=pairs))
+    options: dict[str, Any] = {}
+    empty = _missing(parts.ds.isel(time=pairs))
+    if empty.any():
+        options["min_seen"] = _EMPTY
+        flags = parts.observed("fine").copy()
+        flags[pairs[empty]] = False
+        ds = ds.assign(fine_observed=("time", flags))
+    if empty.all():
+        return options
     shift = _shift(ds, parts)
+    if shift is not None:
+        options["shift"] = shift
     _suspects(ds if shift is None else xstf.mend_shift(ds, shift))
-    return shift
+    return options
 
 
-def _missing(pairs: Any) -> None:
+def _missing(pairs: Any) -> np.ndarray:
+    """Say how much of the pairs is missing; return which of them are empty, (pair,) bool."""
     import dask
 
-    shares = dask.compute(*(pairs[kind].isnull().mean() for kind in ("fine", "coarse")))
-    text = ", ".join(
-        f"{k} {100 * float(s):.3g} %" for k, s in zip(("fine", "coarse"), shares, strict=True)
-    )
+    lost = [
+        pairs[kind].isnull().mean([d for d in pairs[kind].dims if d != "time"])
+        for kind in ("fine", "coarse")
+    ]
+    fine, coarse = (share.values for share in dask.compute(*lost))
+    text = f"fine {100 * fine.mean():.3g} %, coarse {100 * coarse.mean():.3g} %"
     row("missing", f"{text} of the pixels of the pairs")
+    empty = np.maximum(fine, coarse) > 1 - _EMPTY
+    if empty.any():
+        problem("empty", f"{empty.sum()} of {len(empty)} pairs hold next to nothing: "
+                f"--min-seen {_EMPTY:g}")  # fmt: skip
+    return empty
 
 
 def _shift(ds: Any, parts: Any) -> tuple[float, float] | None:
@@ -64,7 +83,7 @@ def _shift(ds: Any, parts: Any) -> tuple[float, float] | None:
     gain = f"correlation {found['before'].mean().item():.2f} as they lie"
     text = f"{rows:.1f} rows, {columns:.1f} columns of fine pixels"
     if max(abs(rows), abs(columns)) < _SMALL:
-        row("shift", f"none ({text}; {gain})")
+        row("shift", f"less than a fine pixel ({text}; {gain})")
         return None
     try:
         agreed(found, parts.grid.scale)
@@ -89,7 +108,9 @@ def _suspects(ds: Any) -> None:
         row("suspects", f"none of {inputs.plural(found.sizes['time'], 'pair')}")
         return
     problem(
-        "suspects", "these pairs disagree (cloud, a wrong date): look, and leave out what is bad"
+        "suspects",
+        "these pairs disagree (cloud, a wrong date): look, and leave out what is bad, its "
+        "file or its fine_observed",
     )
     for date in bad:
         one = found.sel(time=date)

@@ -7,7 +7,7 @@ from typing import Any
 import click
 import numpy as np
 
-from xstf.cli import contents, inputs, scenes, steps, units, words
+from xstf.cli import contents, inputs, options, scenes, steps, units, words
 from xstf.cli.words import problem, row
 
 KINDS = ("fine", "coarse")
@@ -26,8 +26,11 @@ def say_files(given: dict[str, Any]) -> None:
     for kind in KINDS:
         images[kind], known = _series(kind, given)
         dated &= known
-        if images[kind] is not None and (given["valid_range"] != "none"):
-            found |= units.say_units(kind, images[kind], (0, 1), files=True)
+        if images[kind] is not None:
+            limits = (
+                (0, 1) if given["valid_range"] is None else options.limits(given["valid_range"])
+            )
+            found |= units.say_units(kind, images[kind], limits, files=True)
     if any(array is None for array in images.values()):
         return
     factors = {found[f"{kind}_scale_factor"] for kind in KINDS}
@@ -36,6 +39,11 @@ def say_files(given: dict[str, Any]) -> None:
     fine, coarse = images.values()
     meet = _grids(fine, coarse, found)
     alike = _bands(fine, coarse)
+    ds = _scene(found) if meet and alike and dated else None
+    if ds is not None:
+        words.dates(ds["time"].values, ds["fine_observed"].values, ds["coarse_observed"].values)
+        contents.say_use(ds, found)
+        return
     if dated:
         times = np.union1d(fine["time"].values, coarse["time"].values)
         words.dates(times, *(np.isin(times, a["time"].values) for a in (fine, coarse)))
@@ -43,18 +51,15 @@ def say_files(given: dict[str, Any]) -> None:
         _in_python(found)
     elif not (meet and dated):
         steps.say_lines([(scenes.spelt("info", found), "once what is marked with ! is mended")])
-    else:
-        _scene(found)
 
 
-def _scene(found: dict[str, Any]) -> None:
-    """Say what can be done with the scene that the options make."""
+def _scene(found: dict[str, Any]) -> Any:
+    """Return the scene that the options make; say why there is none, and return None."""
     try:
-        ds = scenes.open_scene(found)
+        return scenes.open_scene(found)
     except ValueError as error:
         problem("scene", error)
-        return
-    contents.say_use(ds, found)
+        return None
 
 
 def _series(kind: str, given: dict[str, Any]) -> tuple[Any, bool]:

@@ -107,6 +107,7 @@ def check_inputs(given: dict[str, Any]) -> None:
             "there is no scene; give either SCENE.zarr, or --fine and --coarse with the image files"
         )
     for kind in ("fine", "coarse"):
+        _check_product(given[f"{kind}_product"], f"--{kind}-product")
         if given[f"{kind}_product"] and given[f"{kind}_scale_factor"] is not None:
             raise click.UsageError(
                 f"--{kind}-product and --{kind}-scale-factor say the same; give one of them"
@@ -117,6 +118,15 @@ def check_inputs(given: dict[str, Any]) -> None:
             raise click.UsageError(f"{wrong[0]} is for image files; a scene knows it itself")
     elif (given["fine_name"], given["coarse_name"]) != ("fine", "coarse"):
         raise click.UsageError("--fine-name and --coarse-name are for SCENE.zarr, not for files")
+
+
+def _check_product(name: str | None, flag: str) -> None:
+    if name is None:
+        return
+    from xstf.sensors import PRODUCTS
+
+    if name not in PRODUCTS:
+        raise click.UsageError(f"{flag} {name} is none of {', '.join(PRODUCTS)}")
 
 
 def open_scene(given: dict[str, Any]) -> Any:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from xstf.checks import BEYOND
 from xstf.cli.words import problem, row
 
-_MEANT: dict[
-    str, tuple[str, str, str | float]
-] = {  # what numbers are in, and the option that says so
+# what numbers are in, and the option that says so
+_MEANT: dict[str, tuple[str, str, str | float]] = {
     "1e-4": ("numbers to 10000", "scale-factor", 1e-4),
     "1/255": ("numbers to 255", "scale-factor", 1 / 255),
     "landsat-c2": ("numbers of Landsat Collection 2", "product", "landsat-c2"),
@@ -26,14 +26,14 @@ def say_units(kind: str, images: Any, limits: Any, *, files: bool) -> dict[str, 
     images
         (time, band, y, x), of which a square is read.
     limits
-        The valid range, None where there is none and any number will do.
+        The valid range; None where there is none and any number will do.
     files
         Whether they are read from files, so that options can scale them.
     """
     from xstf.sensors import recognise
 
-    if limits is None:
-        row("  units", "any: there is no valid range")
+    if limits is None or max(map(abs, limits)) > BEYOND:
+        row("  units", "not of reflectance, by the valid range")
         return {}
     try:
         found = recognise(images)

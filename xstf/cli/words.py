@@ -86,7 +86,8 @@ def grid(images: Any) -> str:
 
 
 def _crs(images: Any) -> str | None:
-    from xstf.coordinates import mapping_of, name_of
+    from xstf.coordinates import mapping_of
+    from xstf.crs import name_of
 
     mapping = mapping_of(images)
     return None if mapping is None else name_of(mapping.get("crs_wkt") or mapping["spatial_ref"])
@@ -112,7 +113,8 @@ def dates(times: Any, fine: Any, coarse: Any) -> None:
         days = np.diff(known) / np.timedelta64(1, "D")
         at = int(days.argmax())
         ends = f"{inputs.day(known[at])} and {inputs.day(known[at + 1])}"
-        only = f"{days[at]:.4g} days at most between fine images, {ends}; {only}"
+        longest = f"{days[at]:.4g} day" + ("" if days[at] == 1 else "s")
+        only = f"{longest} at most between fine images, {ends}; {only}"
     row("gaps", only)
     seen = zip(fine, coarse, strict=True)
     for line in strip(times, [MARKS[bool(f), bool(c)] for f, c in seen]):

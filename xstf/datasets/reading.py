@@ -85,7 +85,9 @@ def read(
 
 
 def recognise(folder: str | os.PathLike[str]) -> list[str]:
-    """Return the names of the benchmarks whose files a folder can hold, by their names and size.
+    """Return the names of the benchmarks whose files a folder can hold.
+
+    By the names of the files and, where other files may well be named so, by their size.
 
     Parameters
     ----------
@@ -104,7 +106,7 @@ def recognise(folder: str | os.PathLike[str]) -> list[str]:
         if all(any(re.match(kind, p.name) for p in files) for kind in (of.fine, of.coarse))
     ]
     exact = [name for name, path in named if _shape(path) == BENCHMARKS[name].shape]
-    return exact or [name for name, _ in named]
+    return exact or [name for name, _ in named if BENCHMARKS[name].dates]
 
 
 def _shape(path: Path) -> tuple[int, int] | None:

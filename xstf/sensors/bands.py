@@ -126,10 +126,18 @@ SENSORS: Mapping[str, tuple[Band, ...]] = MappingProxyType(
         "olci": _OLCI,
     }
 )
+# what STAC catalogues call bands; the nir of their Sentinel-2 is the broad one beside nir08
+_ASSETS = {
+    "nir08": "nir",
+    "nir09": "vapour",
+    "swir16": "swir1",
+    "swir22": "swir2",
+    "lwir11": "thermal",
+}
 # what products write around the label of a band: SR_B4, sur_refl_b04_1, Nadir_Reflectance_Band4,
 # SurfReflect_I1_1, Oa08_reflectance, "band 4"
 _LABEL = re.compile(
-    r"(?:^|[_\s])(?P<kind>b|band|i|m|oa)[\s_]?0*(?P<number>\d{1,2}a?)(?:_1)?(?:_reflectance)?$",
+    r"(?:^|[_\s.])(?P<kind>b|band|i|m|oa)[\s_]?0*(?P<number>\d{1,2}a?)(?:_1)?(?:_reflectance)?$",
     re.IGNORECASE,
 )
 
@@ -179,11 +187,17 @@ def select_bands(
         if len(labels) != images.sizes["band"]:
             raise ValueError(f"{len(labels)} labels, but {images.sizes['band']} bands")
         images = images.assign_coords(band=list(labels))
-    found = [_name_of(label, sensor, table) for label in images["band"].values]
+    found = [_name_of(label, sensor, table) for label in _unlike(images["band"].values, sensor)]
     places = [_place(name, sensor, table, found, images) for name in _listed(bands)]
     chosen = images.isel(band=places).assign_coords(band=np.array(_listed(bands), object))
     used = {band.name: band.label for band in table}
     return chosen.assign_attrs(sensor=sensor, sensor_bands=[used[name] for name in _listed(bands)])
+
+
+def _unlike(labels: Any, sensor: str) -> list[Any]:
+    """Return labels of which none has two meanings: beside nir08, nir is the broad band."""
+    broad = sensor == "sentinel2" and "nir08" in labels
+    return ["nir_broad" if broad and label == "nir" else label for label in labels]
 
 
 def _listed(bands: Any) -> list[str]:
@@ -200,12 +214,13 @@ def _name_of(label: Any, sensor: str, table: tuple[Band, ...]) -> str | None:
     """Return the name of the band that a label stands for; None for what is no band."""
     if not isinstance(label, str):
         raise ValueError(
-            f"the bands are labelled {label!r}, which says where one lies in its file and not "
+            f"the bands are labelled {label}, which says where one lies in its file and not "
             f"which it is; name them: labels={[band.label for band in table[:3]]}, or read them "
             "with xstf.read_images(..., bands=[...])"
         )
-    if label.lower() in {band.name for band in table}:
-        return label.lower()
+    plain = _ASSETS.get(label.lower(), label.lower())
+    if plain in {band.name for band in table}:
+        return plain
     parts = _LABEL.search(label)
     if parts is None:
         return None

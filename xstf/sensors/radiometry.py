@@ -105,6 +105,8 @@ def normalise(scene: xr.Dataset, fitted: xr.Dataset, *, coarse: str = "coarse") 
     ValueError
         If the bands are not those of the lines.
     """
+    if not {"gain", "offset"} <= set(fitted):
+        raise ValueError("fitted holds no lines; give what xstf.sensors.fit_normalisation returned")
     images = scene[coarse]
     if list(images["band"].values) != list(fitted["band"].values):
         raise ValueError(

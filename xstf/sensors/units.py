@@ -79,7 +79,8 @@ def to_reflectance(images: xr.DataArray, product: str) -> xr.DataArray:
     Raises
     ------
     ValueError
-        For an unknown product, or images that say that they are scaled already, or otherwise.
+        For an unknown product, or images that say that they are scaled already, or otherwise; when
+        computed, for pixels that are reflectance.
 
     Examples
     --------
@@ -145,7 +146,15 @@ def recognise(images: xr.DataArray) -> str:
     >>> xstf.sensors.recognise(stored)
     'landsat-c2'
     """
+    if not isinstance(images, xr.DataArray):
+        raise TypeError(
+            f"images are a {type(images).__name__}, not a DataArray; of a Dataset give one variable"
+        )
     values = _sample(images)
+    if values.size >= SEEN and not values.any():
+        raise ValueError(
+            f"all pixels of a sample are 0, which says nothing of units; say them: {SAY}"
+        )
     if values.size < SEEN:
         raise ValueError(
             f"only {values.size} pixels of some images are not missing, too few to recognise their "
@@ -208,8 +217,20 @@ def _sample(images: xr.DataArray) -> np.ndarray:
     return values
 
 
+def _scaled(number: np.ndarray) -> bool:
+    """Return whether values are reflectance and no stored numbers, as far as many of them tell."""
+    seen = number[np.isfinite(number)]
+    seen = seen[seen != 0]
+    return seen.size >= SEEN and bool((abs(seen) <= BRIGHT).all() and (seen % 1 != 0).mean() > 0.5)
+
+
 def _unpacked(values: np.ndarray, packed: Packed, fill: list[float]) -> np.ndarray:
     number = values.astype(np.float64)
+    if _scaled(number):
+        raise ValueError(
+            f"pixels up to {np.nanmax(number):.3g} are no stored numbers of {packed.title}: these "
+            "images are scaled already; leave to_reflectance out"
+        )
     good = (number >= packed.low) & (number <= packed.high)
     good &= ~np.isin(number, [*packed.fill, *fill])
     return np.where(good, number * packed.scale_factor + packed.offset, np.nan).astype(np.float32)
