@@ -291,7 +291,10 @@ def test_a_scene_can_lie_anywhere(scene, stored, tmp_path, kind, added):
     assert str(tmp_path) in name or place_of(source).name in name or kind == "file"
 
 
-def test_an_estimate_takes_options_and_names_and_refuses_what_is_no_scene(scene, tmp_path):
+def test_an_estimate_takes_options_and_names_and_refuses_what_is_no_scene(
+    scene, tmp_path, monkeypatch
+):
+    monkeypatch.setattr("xstf.limits._held", lambda: 0.0)  # what this process holds changes
     asked = {"workers": 2, "memory_limit": "8GB"}
     named = scene.rename(fine="tm", coarse="modis").drop_encoding()
     named.to_zarr(tmp_path / "s.zarr", zarr_format=3, consolidated=False)

@@ -14,6 +14,7 @@ from xstf.methods._gp_predict import APART, MARGIN, Member, Numbers, Prediction,
 from xstf.methods._gp_sensor import Sensor, find_sensor, reach_of
 from xstf.methods._gp_solve import STEPS, Found, find_error, solve
 from xstf.methods._shared import side_of_cell
+from xstf.sizes import VALUE, BlockSize
 
 DETAIL = 0.5  # of one pair's detail that is kept
 TRUST = {1: 0.5, 2: 0.4}  # of the variance of the coarse error, by the number of pairs
@@ -56,6 +57,16 @@ class Gpfuse(Method):
     def halo(self, scale: int) -> int:
         """Half the window that spectra are denoised in."""
         return RADIUS
+
+    def memory(self, size: BlockSize) -> float:
+        """Count the shares of classes and the spectra of each member, and results of the dates."""
+        spectra = (5 + 11 * (size.layers > 1)) * size.bands
+        members = len(MEMBERS[size.pairs]) * VALUE * (1.5 * self.classes + spectra) * size.inner
+        return members + 1.5 * size.layers * size.layer
+
+    def memory_aside(self, cells: int) -> float:
+        """Count what is known of each cell, and the equations of tiles and windows."""
+        return 16.0 * (self.classes + 8) * cells + 64e6
 
     def prepare(self, scene: Whole) -> Prepared:
         """Find the sensor, the classes, and the weights of the cells on each date."""

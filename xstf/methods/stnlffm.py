@@ -116,7 +116,8 @@ class Stnlffm(Method):
     def memory(self, size: BlockSize) -> float:
         """Count coarse images and changes of the pairs; cut and moved ones, and sums."""
         near = VALUE * size.bands * size.near(self.window // 2 + self.patch // 2)
-        sums = 3 + 6 * size.pairs  # of each pair, what they add up to, and what is mixed of them
+        # of each pair, what they add up to, and what is mixed of them
+        sums = 3 + 6 * size.pairs + 3 * (self.rule == "code")
         sides = size.pairs * (size.dates + 1) * size.image
         return sides + (size.dates + 3) * size.image + 3 * size.dates * near + sums * size.layer
 

@@ -55,7 +55,7 @@ class Unmix(Classified):
             ],
         )
 
-    held: ClassVar[float] = 1  # layers that a block holds, its result among them
+    held: ClassVar[float] = 2  # layers that a block holds, its result among them
     dated: ClassVar[int] = 1  # images that are unmixed for each date
 
     def memory(self, size: BlockSize) -> float:
@@ -248,7 +248,6 @@ class Strum(Unmix):
     """
 
     unchanged = "texture"
-    held = 2
     window: int = window_of(5, "public program, with five classes")
     rule: str = param("code", choices=("code", "paper"), doc="whose estimate and small classes")
     noise: float = param(
