@@ -309,15 +309,19 @@ def test_bytes_are_said_in_words():
     ]  # fmt: skip
 
 
-def test_an_estimate_reads_no_pixel(fresh, nothing_computes):
-    told = xstf.estimate(scene(8, 1), "starfm", quality=True, workers=2, memory_limit="1GB")
+@pytest.fixture
+def eight_dates():
+    return scene(8, 1)
+
+
+def test_an_estimate_reads_no_pixel(eight_dates, fresh, nothing_computes):
+    told = xstf.estimate(eight_dates, "starfm", quality=True, workers=2, memory_limit="1GB")
     pixels = (3 * SIDE) ** 2
     assert told.written_bytes == 2 * 8 * 2 * pixels * 4  # layers, dates, bands
     assert told.blocks == told.tiles[0] * told.tiles[1] * -(-8 // told.dates_per_block)
     assert told.worker_bytes > BASE + 2 * told.block_bytes
     assert told.decoded_share > 1
-    ds = scene(8, 1)
-    assert ds.stf.estimate("starfm", quality=True, workers=2, memory_limit="1GB") == told
+    assert eight_dates.stf.estimate("starfm", quality=True, workers=2, memory_limit="1GB") == told
 
 
 @dataclass(frozen=True)
