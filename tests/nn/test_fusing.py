@@ -224,10 +224,10 @@ def test_on_a_gpu_that_is_not_there():
 
     if torch.cuda.is_available():
         pytest.skip("there is one")
-    with pytest.raises(ValueError, match="device='cuda' is not served; add runs on device='cpu'"):
-        lesson()[0].stf.fuse("add", device="cuda")
-    with pytest.raises(ValueError, match="torch sees no GPU"):
-        lesson()[0].stf.fuse(trained("hcnn"), device="cuda").compute()
+    with pytest.raises(OSError, match="torch sees no NVIDIA GPU; install its build for CUDA"):
+        lesson()[0].stf.fuse(trained("hcnn"), device="cuda")
+    fused = lesson()[0].stf.fuse(trained("hcnn"), device="auto")
+    assert fused.attrs["device"] == "cpu"
 
 
 def test_without_torch_the_networks_are_named_and_say_what_they_need():
