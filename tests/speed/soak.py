@@ -27,6 +27,7 @@ import xarray as xr
 import xstf
 from tests.speed.cluster import cluster, peak
 from tests.speed.store import say
+from xstf.archive.manifest import Marks
 
 PIECE, SCALE, BANDS = 512, 16, ("red", "nir")
 PATIENCE = {"distributed.deploy.lost-worker-timeout": "10 minutes"}  # on a busy machine
@@ -136,9 +137,9 @@ def main():
             out = folder / f"{label}.zarr"
             blocks, kills, held, seconds = fuse(path, out, options, every)
             found.append(hashes(out))
-            done = xr.open_zarr(out, group="xstf").done
+            done = Marks(str(out)).done
             say(
-                f"{label}: {blocks} dates and tiles in {seconds:.0f} s, {int((done > 0).sum())} of "
+                f"{label}: {blocks} dates and tiles in {seconds:.0f} s, {int(done.sum())} of "
                 f"{done.size} marked, {kills} workers killed, one held {held:.0f} MB at most"
             )
         same = sum(a == b for a, b in zip(*found, strict=True))
