@@ -16,9 +16,7 @@ from xstf.conventions import CONVENTIONS
 from xstf.packing import PLAIN, Packing
 from xstf.places import Place, check_options, place_of
 from xstf.places.folder import Folder, move, scratch
-from xstf.scenes import check, scene
-
-_PACKED = ("scale_factor", "add_offset", "_FillValue", "missing_value", "_Unsigned")
+from xstf.scenes import PACKED, check, scene
 
 
 def save(
@@ -301,7 +299,7 @@ def as_stored(
         variable.encoding = {}
         encoding[name] = {"grid_mapping": mapping} if mapping in ds.variables else {}
         # left from packed files, these would be applied once more on opening
-        stale = _PACKED if variable.dtype.kind == "f" else ()
+        stale = PACKED if variable.dtype.kind == "f" else ()
         variable.attrs = {
             k: v for k, v in variable.attrs.items() if k not in (*stale, "grid_mapping")
         }

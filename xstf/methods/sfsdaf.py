@@ -58,7 +58,7 @@ class Sfsdaf(Fsdaf):
     """
 
     unchanged = ""
-    window: int | None = param(  # type: ignore[assignment]
+    window: int | None = param(  # type: ignore[assignment]  # None here, never in FSDAF
         None,
         ge=3,
         le=1023,

@@ -17,7 +17,7 @@ class Address(Place):
     options: Mapping[str, Any] | None = field(default=None, hash=False, repr=False)
 
     @property
-    def name(self) -> str:  # type: ignore[override]
+    def name(self) -> str:  # type: ignore[override]  # made of the address, not given
         """The address, without a password that may be in it."""
         scheme, sign, rest = self.url.partition("://")
         user, at, host = rest.split("/")[0].rpartition("@")
