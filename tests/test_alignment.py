@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from pyproj import CRS, Transformer
 
 import xstf
-from xstf.coordinates import mapping_of
+from xstf.crs import mapping_of
 from xstf.projection import Lattice, covered, locate
 from xstf.warping import TILE
 

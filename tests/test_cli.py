@@ -643,7 +643,7 @@ def test_strip_has_a_character_for_every_date():
 
 def test_methods():
     said = run("methods").stdout
-    for name in xstf.method.names():
+    for name in xstf.registry.names():
         assert f"\n{name}" in said
     one = run("methods", "starfm").stdout
     assert (

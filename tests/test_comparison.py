@@ -367,7 +367,7 @@ def test_regions_are_scored_apart(known):
 
 
 def test_every_method_joins_by_existing(known):
-    from xstf.method import find, names
+    from xstf.registry import find, names
 
     found = known.stf.compare(dates=days(known)[1], **PLAIN)
     left_out = {line.split(":")[0] for line in found.left_out.splitlines()}

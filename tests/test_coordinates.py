@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 import xstf
 from xstf.checks import take_apart
-from xstf.coordinates import georeference, mapping_of, meet, same_crs, set_mappings, with_axes
+from xstf.coordinates import georeference, meet, set_mappings, with_axes
+from xstf.crs import mapping_of, same_crs
 
 
 def centres(size, step=1.0, start=0.0):

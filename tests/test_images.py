@@ -14,8 +14,8 @@ from rasterio.errors import NotGeoreferencedWarning
 from rasterio.transform import Affine
 
 import xstf
-from xstf import images, store
-from xstf.coordinates import mapping_of
+from xstf import raster, store
+from xstf.crs import mapping_of
 
 NORTH_UP = Affine(30.0, 0.0, 500000.0, 0.0, -30.0, 5100000.0)
 DAYS = ["2020-06-01", "2020-06-17"]
@@ -94,7 +94,7 @@ def test_reads_values_dates_bands_and_place(tmp_path):
 
 def test_building_reads_headers_only(tmp_path, monkeypatch):
     path = write(tmp_path / "a_20200601.tif", noise(1, 40, 40))
-    monkeypatch.setattr(images._Image, "__getitem__", refuse)
+    monkeypatch.setattr(raster.Raster, "__getitem__", refuse)
     with dask.config.set(scheduler=refuse):
         read = xstf.read_images(path)
         doubled = (read * 2).isel(x=slice(3, 9))

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 import xstf
 from tests.networks import TINY, trained
 from tests.strategies import cuts_of
-from xstf.method import find, names
+from xstf.registry import find, names
 
 CLASSES = {"min_classes": 2, "max_classes": 4, "small": 20}
 SMALL = {

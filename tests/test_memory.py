@@ -16,8 +16,9 @@ from xstf.api import feed_of
 from xstf.archive import work
 from xstf.limits import BASE, available, parse_limit, room_of, text_of_bytes
 from xstf.memory import Asked, along_axes, batches, cut_dates, decoded
-from xstf.method import Method, find, names
+from xstf.method import Method
 from xstf.planning import plan
+from xstf.registry import find, names
 from xstf.sizes import BlockSize
 
 SIDE = 96

@@ -11,9 +11,10 @@ import xarray as xr
 from dask.base import tokenize
 
 import xstf
-from xstf import method as methods
-from xstf.method import Block, Method, build, find, names, param, register
+from xstf import registry
+from xstf.method import Block, Method, build, param, register
 from xstf.parameters import rule_of
+from xstf.registry import find, names
 
 
 def fields_of(name):
@@ -299,7 +300,7 @@ def toy():
     """Register `Copy` as a method for one test."""
     register("toycopy")(Copy)
     yield Copy
-    del methods._registered["toycopy"]
+    del registry._registered["toycopy"]
     Copy.name = ""
 
 
@@ -331,8 +332,8 @@ def test_a_method_is_found_by_the_name_that_it_registered():
         assert find("ToyUpper") is Copy
         assert find(names()[names().index("ToyUpper")]) is Copy
     finally:
-        for name in [n for n in methods._registered if n.lower() == "toyupper"]:
-            del methods._registered[name]
+        for name in [n for n in registry._registered if n.lower() == "toyupper"]:
+            del registry._registered[name]
         Copy.name = ""
 
 
@@ -346,13 +347,13 @@ def test_a_method_comes_from_an_entry_point(monkeypatch, scene):
 
     try:
         with monkeypatch.context() as patch:
-            patch.setattr(methods, "entry_points", lambda group: [Entry()])
-            methods._places.cache_clear()
+            patch.setattr(registry, "entry_points", lambda group: [Entry()])
+            registry._places.cache_clear()
             assert "toyplugin" in names()
             assert scene.stf.fuse("toyplugin").attrs["method"] == "toyplugin"
     finally:
-        methods._registered.pop("toyplugin", None)
-        methods._places.cache_clear()
+        registry._registered.pop("toyplugin", None)
+        registry._places.cache_clear()
         Copy.name = ""
     assert "toyplugin" not in names()
 

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import xstf
-from xstf.pairing import Group, apart, find_dates, group, sides, wanted_dates
+from xstf.dates import find_dates
+from xstf.pairing import Group, apart, group, sides, wanted_dates
 
 TIMES = np.array(
     ["2020-06-01", "2020-06-03", "2020-06-10", "2020-06-20", "2020-07-05"], "datetime64[ns]"

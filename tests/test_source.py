@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import pytest
 
 from xstf.combined import Combined
-from xstf.method import find, names
+from xstf.registry import find, names
 from xstf.source import code_of
 
 PLAIN = """
@@ -94,7 +94,7 @@ def test_it_is_the_same_in_every_process():
     code = textwrap.dedent(
         """
         from tests.test_source import PLAIN, code_in
-        from xstf.method import find
+        from xstf.registry import find
         from xstf.source import code_of
         print(code_in(PLAIN, "__main__"), code_of(find("fsdaf")()))
         """

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import xstf
-from xstf.method import find
+from xstf.registry import find
 from xstf.warming import Warm, WarmUp
 
 ROOT = Path(xstf.__file__).parent

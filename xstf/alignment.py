@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from xstf.arrays import class_map
 from xstf.located import Located, locate_both, mapped
 from xstf.projection import Lattice, covered, side_of_cell
-from xstf.scenes import ASK, class_map, scene, whole_scale
+from xstf.scenes import ASK, scene, whole_scale
 from xstf.shifting import estimate_shift, mend_shift, numbers_of
 from xstf.warping import RESAMPLINGS, on_cells, whole_pixels
 

@@ -10,15 +10,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import xarray as xr
 
-from xstf import cluster
-from xstf import method as methods_
+from xstf import cluster, registry
 from xstf.blocks import FILLED, of_predicted
 from xstf.checks import REFLECTANCE, Parts
 from xstf.conventions import together, with_axes_said
-from xstf.coordinates import MAPPING, mapping_of
+from xstf.coordinates import MAPPING
+from xstf.crs import mapping_of
+from xstf.dates import text_of
 from xstf.fitting import fitted_for, unfitted
-from xstf.method import Method
-from xstf.pairing import Group, text_of
+from xstf.method import Method, parameters_of
+from xstf.pairing import Group
 from xstf.planning import Plan, plan
 from xstf.scenes import as_dataset
 
@@ -134,7 +135,7 @@ def list_methods() -> xr.Dataset:
     >>> "fsdaf" in xstf.list_methods().name.values
     True
     """
-    names = methods_.names()
+    names = registry.names()
     rows = [_row(name) for name in names]
     columns = dict(zip(("pairs", "summary", "parameters"), zip(*rows, strict=True), strict=True))
     data = {k: ("name", np.array(v, object)) for k, v in columns.items()}
@@ -144,11 +145,11 @@ def list_methods() -> xr.Dataset:
 def _row(name: str) -> tuple[str, str, str]:
     """Return what the table of methods says of one."""
     try:
-        known = methods_.find(name)
+        known = registry.find(name)
     except ImportError as error:  # a network where torch is missing
         return "", str(error), ""
     pairs = f"{known.pairs[0]}" + (f"-{known.pairs[-1]}" * (len(known.pairs) > 1))
-    parameters = (f"{f.name}={f.default!r}" for f in methods_.parameters_of(known))
+    parameters = (f"{f.name}={f.default!r}" for f in parameters_of(known))
     return pairs, (known.__doc__ or "").strip().splitlines()[0], ", ".join(parameters)
 
 

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from xstf.coordinates import mapping_of, meet, set_mappings
+from xstf.coordinates import meet, set_mappings
+from xstf.crs import mapping_of
 from xstf.grid import Grid, scale_of
 
 FINE = ("time", "band", "y", "x")

@@ -8,11 +8,10 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from xstf.crs import crs_of, name_of
+from xstf.crs import ALIGN, crs_of, same_crs
 from xstf.grid import scale_of
 
 MAPPING = {"fine": "spatial_ref", "coarse": "spatial_ref_coarse"}
-ALIGN = "xstf.align(fine, coarse) builds the scene (on the command line: --align)"
 CLOSE = 0.05  # fine pixels: corners that lie nearer than this are the same corner
 
 
@@ -58,40 +57,6 @@ def georeference(array: xr.DataArray, crs: Any, *, y: str = "y", x: str = "x") -
     array = array.assign_coords(spatial_ref=_scalar(mapping))
     array.encoding["grid_mapping"] = "spatial_ref"
     return array
-
-
-def mapping_of(array: xr.DataArray, name: str = "spatial_ref") -> dict[str, Any] | None:
-    """Return the attributes of the array's grid mapping, None where it has no CRS."""
-    named = array.encoding.get("grid_mapping") or array.attrs.get("grid_mapping") or name
-    for candidate in (named, name):
-        if candidate in array.coords:
-            attrs = dict(array.coords[candidate].attrs)
-            if attrs.get("crs_wkt") or attrs.get("spatial_ref"):
-                return attrs
-    return None
-
-
-def same_crs(fine: dict[str, Any] | None, coarse: dict[str, Any] | None) -> None:
-    """Raise where the two grid mappings have different coordinate reference systems."""
-    if fine is None and coarse is None:
-        return
-    if fine is None or coarse is None:
-        lacking, other = ("fine", "coarse") if fine is None else ("coarse", "fine")
-        raise ValueError(
-            f"the {other} images have a CRS and the {lacking} ones have none; say it: "
-            f"xstf.georeference({lacking}, 'EPSG:...')"
-        )
-    ours, theirs = _wkt(fine), _wkt(coarse)
-    if ours == theirs:
-        return
-    from pyproj import CRS
-
-    left, right = CRS.from_wkt(ours), CRS.from_wkt(theirs)
-    if not left.equals(right, ignore_axis_order=True):
-        raise ValueError(
-            f"the CRS differ: fine {name_of(left)}, coarse {name_of(right)}; bring the coarse "
-            f"images to the fine CRS: {ALIGN}"
-        )
 
 
 def set_mappings(
@@ -297,7 +262,3 @@ def transform_of(y: np.ndarray, x: np.ndarray, known: Sequence[float | None] = (
 
 def _scalar(attrs: dict[str, Any]) -> xr.DataArray:
     return xr.DataArray(np.int64(0), attrs=attrs)
-
-
-def _wkt(mapping: dict[str, Any]) -> str:
-    return str(mapping.get("crs_wkt") or mapping["spatial_ref"])

@@ -9,8 +9,8 @@ import numpy as np
 import xarray as xr
 
 from xstf.checks import Parts, take_apart
+from xstf.dates import find_dates, text_of
 from xstf.metrics import measure
-from xstf.pairing import find_dates, text_of
 from xstf.reduction import reduce_to_cells
 from xstf.scenes import as_dataset
 

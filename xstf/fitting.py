@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from xstf import method as methods_
+from xstf import registry
 from xstf.checks import Parts
-from xstf.method import Method, learns
-from xstf.pairing import text_of
+from xstf.dates import text_of
+from xstf.method import Method, build, learns
 from xstf.scenes import as_dataset
 
 
@@ -87,7 +87,7 @@ def fit(
     >>> dict(fitted.history.sizes)
     {'epoch': 1, 'band': 2, 'name': 3}
     """
-    found = methods_.build(method, parameters)
+    found = build(method, parameters)
     if not learns(found):
         raise ValueError(f"{found.label} learns nothing; give it to fuse as it is")
     how = {"init": init, "device": device, "checkpoint": checkpoint, "resume": resume}
@@ -122,7 +122,7 @@ def load(path: str | os.PathLike[str]) -> Any:
             f"{os.fspath(path)} holds a training that is under way; go on with it: "
             f"ds.stf.fit(..., checkpoint={os.fspath(path)!r}, resume=True)"
         )
-    kind: Any = methods_.find(known["method"])
+    kind: Any = registry.find(known["method"])
     return kind(**known["parameters"], weights=weights)
 
 

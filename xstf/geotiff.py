@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from xstf.coordinates import mapping_of, transform_of
-from xstf.images import IDENTITY, opened
+from xstf.coordinates import transform_of
+from xstf.crs import mapping_of
 from xstf.packing import Packing
 from xstf.places.folder import scratch
-from xstf.store import regular, warn_missing, write_blocks
+from xstf.raster import IDENTITY, opened
+from xstf.writing import regular, warn_missing, write_blocks
 
 ROWS = 512  # of an image written at a time
 TILE = 256

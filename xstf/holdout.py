@@ -10,8 +10,8 @@ import xarray as xr
 
 from xstf.api import fuse
 from xstf.checks import Parts
+from xstf.dates import find_dates, text_of, within
 from xstf.method import Method, learns
-from xstf.pairing import find_dates, text_of, within
 from xstf.planning import plan as plan_of
 from xstf.rows import Row
 

@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from xstf.coordinates import mapping_of, same_crs, with_axes
+from xstf.arrays import as_images, select
+from xstf.coordinates import with_axes
+from xstf.crs import mapping_of, same_crs
 from xstf.projection import Lattice, lattice_of
-from xstf.scenes import as_images, select
 
 NAMES = ("fine", "coarse")
 Anchors = tuple[str | None, str | None]

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from xstf.dates import find_dates, text_of
 from xstf.flags import PRODUCTS, Product
-from xstf.pairing import find_dates, text_of
 
 ALIGNED = 1e-3  # of a pixel: two grids that differ by more are not one
 

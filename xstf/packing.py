@@ -81,3 +81,4 @@ class Packing:
 
 
 PLAIN = Packing(None, None)
+PACKED = ("scale_factor", "add_offset", "_FillValue", "missing_value", "_Unsigned")  # attributes

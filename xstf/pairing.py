@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from xstf.dates import find_dates, some_of, text_of, within
+
 
 @dataclass(frozen=True)
 class Group:
@@ -16,48 +18,6 @@ class Group:
 
     pairs: tuple[int, ...]
     targets: tuple[int, ...]
-
-
-def find_dates(times: np.ndarray, wanted: Any) -> list[int]:
-    """Return the positions of `wanted` dates on the axis `times` (datetime64).
-
-    A date without a time of day means the image of that day.
-
-    Raises
-    ------
-    ValueError
-        If a date is not one of `times`, or names a day that has several.
-    """
-    found = []
-    for value in _listed(wanted):
-        date, unit = _date(value)
-        if unit in ("Y", "M"):
-            raise ValueError(
-                f"{value!r} is a whole {'year' if unit == 'Y' else 'month'}; write dates as "
-                f"'2020-07-11', or a slice: slice({value!r}, {value!r})"
-            )
-        daily = unit in ("W", "D")
-        axis = times.astype("datetime64[D]") if daily else times
-        hits = np.flatnonzero(axis == (date.astype("datetime64[D]") if daily else date))
-        if len(hits) == 0:
-            nearest = times[np.argmin(np.abs(times - date.astype(times.dtype)))]
-            raise ValueError(
-                f"{text_of(date)} is not a date of the scene, which has {len(times)} dates from "
-                f"{text_of(times.min())} to {text_of(times.max())}; nearest is {text_of(nearest)}"
-            )
-        if len(hits) > 1:
-            raise ValueError(
-                f"{text_of(date)} names {len(hits)} images of that day "
-                f"({_some(times[hits])}); give the time of day too"
-            )
-        found.append(int(hits[0]))
-    return found
-
-
-def text_of(date: np.datetime64) -> str:
-    """Return a date as text, without a time of day where it is midnight."""
-    day = date.astype("datetime64[D]")
-    return str(day if day == date else date.astype("datetime64[s]"))
 
 
 def wanted_dates(
@@ -85,7 +45,7 @@ def wanted_dates(
         if not (coarse & inside).any():
             raise ValueError(
                 f"nothing to predict: no coarse image lies in {dates}; coarse images are of "
-                f"{_some(times[coarse])}"
+                f"{some_of(times[coarse])}"
             )
         if not mask.any():
             example = text_of(times[coarse & inside][-1])
@@ -105,7 +65,7 @@ def wanted_dates(
             raise ValueError(
                 f"{text_of(times[i])} has no coarse image, so nothing is known of that day; dates "
                 "with one: "
-                f"{_some(times[coarse])}"
+                f"{some_of(times[coarse])}"
             )
     return sorted(found)
 
@@ -157,7 +117,7 @@ def group(
                 f"{text_of(times[target])} would be predicted from {len(found)} pair(s), but the "
                 f"method uses {_numbers(able)}; "
                 + ('combine="temporal" gives it several; ' if able[-1] == 1 else "")
-                + f"dates with both images: {_some(times[usable])}"
+                + f"dates with both images: {some_of(times[usable])}"
             )
         groups.setdefault(tuple(sorted(found)), []).append(target)
     return [Group(found, tuple(served)) for found, served in groups.items()]
@@ -220,7 +180,7 @@ def _chosen(
         if len(nearest) < pairs:
             raise ValueError(
                 f"pairs={pairs}, but {text_of(times[target])} has {len(nearest)} other date(s) "
-                f"with both images: {_some(times[sorted(nearest)])}; ask for fewer"
+                f"with both images: {some_of(times[sorted(nearest)])}; ask for fewer"
             )
         return tuple(nearest[: int(pairs)])
     if 2 in able:
@@ -240,7 +200,7 @@ def _named(times: np.ndarray, usable: np.ndarray, pairs: Any) -> Any:
             if not usable[i]:
                 raise ValueError(
                     f"{text_of(times[i])} is no pair: it lacks a fine or a coarse image; dates "
-                    f"with both: {_some(times[usable])}"
+                    f"with both: {some_of(times[usable])}"
                 )
         return found
 
@@ -266,50 +226,9 @@ def _named(times: np.ndarray, usable: np.ndarray, pairs: Any) -> Any:
     return lambda target: fixed
 
 
-def within(times: np.ndarray, window: slice) -> np.ndarray:
-    """Return which times lie in a slice; an end that is a day, month or year is in it whole."""
-    if window.step is not None:
-        raise ValueError(f"dates={window} has a step; name the dates instead")
-    inside = np.ones(len(times), bool)
-    if window.start is not None:
-        inside &= times >= _date(window.start)[0]
-    if window.stop is not None:
-        stop, unit = _date(window.stop)
-        inside &= times < stop + 1 if unit in ("Y", "M", "W", "D") else times <= stop
-    return inside
-
-
-def _date(value: Any) -> tuple[np.datetime64, str]:
-    """Return a date and how fine it is written: Y, M, D, h, ..."""
-    try:
-        if not isinstance(value, str | datetime.date | np.datetime64):
-            raise TypeError
-        date = np.datetime64(value)
-    except (TypeError, ValueError):
-        date = np.datetime64("NaT")
-    if np.isnat(date):
-        raise ValueError(f"{value!r} is not a date; write dates as '2020-07-11'")
-    return date, np.datetime_data(date.dtype)[0]
-
-
-def _listed(dates: Any) -> list[Any]:
-    if isinstance(dates, str) or not isinstance(dates, Iterable):
-        return [dates]
-    values = getattr(dates, "values", dates)
-    plain = isinstance(values, np.ndarray | np.generic)
-    return list(np.atleast_1d(np.asarray(values))) if plain else list(values)
-
-
 def _whole(value: Any) -> bool:
     return isinstance(value, int | np.integer) and bool(value > 0)
 
 
 def _numbers(able: range) -> str:
     return f"exactly {able[0]}" if len(able) == 1 else f"{able[0]} to {able[-1]}"
-
-
-def _some(times: np.ndarray) -> str:
-    days = [text_of(t) for t in times]
-    if not days:
-        return "none"
-    return ", ".join(days if len(days) <= 8 else [*days[:4], "...", *days[-3:]])

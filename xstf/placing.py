@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from xstf.coordinates import georeference, inside_pixel, mapping_of, step_of
-from xstf.crs import crs_of, name_of
+from xstf.coordinates import georeference, inside_pixel, step_of
+from xstf.crs import crs_of, mapping_of, name_of
 
 MAPPED = {"grid_mapping_name", "crs_wkt", "spatial_ref"}  # attributes of a grid mapping
 SAME = 1e-3  # of a pixel: sizes that differ by less are one

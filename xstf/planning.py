@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from xstf import method as methods_
+from xstf import registry
 from xstf.blocks import FILLED
 from xstf.checks import Parts, take_apart, with_observed
 from xstf.combined import Combined
 from xstf.device import chosen
 from xstf.grid import Grid
-from xstf.method import Method
+from xstf.method import Method, build
 from xstf.pairing import Group, group, sides, wanted_dates
 from xstf.reduction import reduce_to_cells
 
@@ -69,7 +69,7 @@ def plan(
     client
         Whose workers will run the blocks; None: this process will.
     """
-    found = methods_.build(method, parameters)
+    found = build(method, parameters)
     if combine is not None:
         found = Combined(found, combine)
     runs_on = chosen(device, found, client)
@@ -173,4 +173,4 @@ def on_cells(method: Method, parts: Parts) -> Parts:
 
 
 def _with_layers() -> list[str]:
-    return [n for n in methods_.names() if len(methods_.find(n).layers) > 1]
+    return [n for n in registry.names() if len(registry.find(n).layers) > 1]

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from xstf import method as methods_
+from xstf import registry
 from xstf.combined import Combined
-from xstf.method import Method, learns
+from xstf.method import Method, build, learns
 from xstf.pairing import apart, group
 
 
@@ -51,7 +51,6 @@ class Row:
 
 def doing_nothing() -> list[Row]:
     """Return the predictions that take no method: what every method must beat."""
-    build = methods_.build
     return [
         Row("unchanged", build("unchanged", {}), "nearest"),
         Row("upsampled", build("upsampled", {}), "nearest"),
@@ -102,7 +101,7 @@ def rows_of(methods: Any = None, pairs: Any = "auto") -> list[Row]:
 
 def _labelled(methods: Any) -> Iterable[tuple[str, Method]]:
     if methods is None:
-        methods = methods_.names(networks=False)
+        methods = registry.names(networks=False)
     if isinstance(methods, str | Method):
         methods = [methods]
     if isinstance(methods, Mapping):
@@ -113,7 +112,7 @@ def _labelled(methods: Any) -> Iterable[tuple[str, Method]]:
         name, parameters = given if isinstance(given, tuple) else (given, {})
         parameters = dict(parameters)
         rule = parameters.pop("combine", None)
-        method = methods_.build(name, parameters)
+        method = build(name, parameters)
         if rule is not None:
             method = Combined(method, rule)
         yield label or method.label, method

@@ -9,12 +9,12 @@ import numpy as np
 import xarray as xr
 
 from xstf.checks import Parts, take_apart, with_observed
+from xstf.dates import find_dates
 from xstf.degraded import images_of
 from xstf.metrics import METRICS, measure
 from xstf.metrics.formulas import spans_of
 from xstf.metrics.matching import matched
 from xstf.metrics.measuring import USUAL
-from xstf.pairing import find_dates
 from xstf.rows import doing_nothing
 from xstf.scenes import as_dataset
 from xstf.statistics import refuse_numbers

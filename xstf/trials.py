@@ -17,10 +17,11 @@ import numpy as np
 import xarray as xr
 
 from xstf.checks import Parts
+from xstf.dates import text_of
 from xstf.fingerprint import fingerprints
 from xstf.holdout import Trial
 from xstf.method import Method, learns
-from xstf.pairing import apart, text_of
+from xstf.pairing import apart
 from xstf.progress import progress
 from xstf.source import code_of
 from xstf.store import save

@@ -17,7 +17,8 @@ from typing import Any
 
 import numpy as np
 
-from xstf.method import Method, build, names
+from xstf.method import Method, build
+from xstf.registry import names
 
 BANDS = (("red",), ("red", "nir"), ("green", "red", "nir"))
 DATES = (1, 2)  # one image lies in memory unlike several, and numba compiles that apart

@@ -11,10 +11,11 @@ from dask._task_spec import Dict as TaskDict
 from dask._task_spec import List as TaskList
 
 from xstf.blocks import assemble, pick
+from xstf.dates import text_of
 from xstf.gathering import Feed, TaskSource, block_task
 from xstf.grid import Tile
 from xstf.method import Statistics
-from xstf.pairing import Group, text_of
+from xstf.pairing import Group
 from xstf.portion import Portion
 from xstf.statistics import announce_empty, combine, is_empty, squares, together
 

@@ -12,7 +12,8 @@ import zarr
 import xstf
 from tests.archive.faults import assert_same, result
 from tests.test_laws import SMALL
-from xstf.method import Method, Prepared, names
+from xstf.method import Method, Prepared
+from xstf.registry import names
 
 METHODS = names(networks=False)  # which have tests of their own
 ALL = {"quality": True, "fill": True}
@@ -50,7 +51,7 @@ def test_all_layers_agree(small, small_stored, tmp_path, method):
 
 @pytest.mark.parametrize("method", METHODS)
 def test_several_pairs_agree(small, small_stored, tmp_path, method):
-    if 1 not in xstf.method.find(method).pairs:
+    if 1 not in xstf.registry.find(method).pairs:
         pytest.skip("it needs more than one pair")
     asked = {"pairs": 2, "combine": "temporal"}
     out = run(small_stored, tmp_path / "o.zarr", method, blocksize=48, **asked)

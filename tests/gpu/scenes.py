@@ -5,7 +5,7 @@ from functools import cache
 import numpy as np
 
 import xstf
-from xstf.method import find, names
+from xstf.registry import find, names
 
 # largest difference of a pixel between the CPU and a GPU, in the units of the scene
 TOLERANCE = {

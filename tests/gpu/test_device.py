@@ -9,7 +9,8 @@ import xarray as xr
 import xstf
 from xstf import device
 from xstf.device import NoDevice, chosen, lacking
-from xstf.method import Method, find
+from xstf.method import Method
+from xstf.registry import find
 
 
 @dataclass(frozen=True, kw_only=True)

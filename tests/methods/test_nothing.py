@@ -5,7 +5,7 @@ import pytest
 
 import xstf
 from tests.oracles import upsampled
-from xstf.method import find, names
+from xstf.registry import find, names
 
 
 def test_unchanged_is_the_nearest_fine_image(tiny):

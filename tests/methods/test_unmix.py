@@ -10,7 +10,7 @@ from tests.oracles import unmix as oracle
 from tests.oracles.sfsdaf import new_shares
 from xstf.kernels.minimum import bounded_minimum, mixture_minimum
 from xstf.kernels.unmix import merge_small
-from xstf.method import find
+from xstf.registry import find
 
 SCALE = 4
 

@@ -13,8 +13,8 @@ import xarray as xr
 import xstf
 from tests.networks import TINY, lesson, trained
 from xstf.archive import prepared
-from xstf.method import find
 from xstf.nn import NETWORKS, predict
+from xstf.registry import find
 
 SHORT = {**TINY["hcnn"], "epochs": 1}
 

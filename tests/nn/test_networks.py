@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 import torch
 
-from xstf.method import find
 from xstf.nn import NETWORKS, biastf, dlsdfm, hcnn
 from xstf.nn.inputs import Filled, Normaliser, filled
 from xstf.nn.layers import blend, inner, near, together
 from xstf.nn.model import directions
+from xstf.registry import find
 
 PAIRWISE = [name for name in NETWORKS if not find(name).series]
 

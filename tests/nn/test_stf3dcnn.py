@@ -11,12 +11,12 @@ import xstf
 from tests.networks import trained
 from xstf.gathering import Feed
 from xstf.grid import Grid
-from xstf.method import find
 from xstf.nn.inputs import Filled
 from xstf.nn.layers import inner
 from xstf.nn.patches import Source
 from xstf.nn.pool import Pool
 from xstf.nn.stf3dcnn import Model, chains
+from xstf.registry import find
 
 
 def model(width=3, depth=3, bands=2, skip=False):

@@ -11,10 +11,10 @@ import xarray as xr
 import xstf
 from tests.networks import TINY, lesson, trained
 from xstf.kernels.resample import upsample
-from xstf.method import find
 from xstf.nn import NETWORKS
 from xstf.nn.inputs import Normaliser, tensors
 from xstf.nn.model import directions
+from xstf.registry import find
 
 QUICK = {"progress": False}
 

@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 
 import xstf
-from xstf.method import find, names
 from xstf.methods._classes import FEW, class_changes
+from xstf.registry import find, names
 from xstf.report import table
 
 BANDS = ["green", "red", "nir"]

@@ -24,7 +24,7 @@ import xstf
 from xstf.device import brought_back, lacking, simulated, taken_there
 from xstf.kernels.gpu.launch import grid, to_gpu
 from xstf.kernels.offload import new
-from xstf.method import find, names
+from xstf.registry import find, names
 
 BANDS = 6
 SCENE = 7008

@@ -20,7 +20,7 @@ from unittest import mock
 import xstf
 from xstf.archive import running
 from xstf.limits import BUFFERS
-from xstf.method import find, names
+from xstf.registry import find, names
 
 PEAK = "VmHWM:"
 CLEAR = Path("/proc/self/clear_refs")

@@ -15,7 +15,7 @@ import dask
 import numpy as np
 
 import xstf
-from xstf.method import find
+from xstf.registry import find
 
 CASES = {
     "add": {},

@@ -10,11 +10,12 @@ import numpy as np
 import xarray as xr
 
 import xstf
-from xstf.coordinates import mapping_of
+from xstf.crs import mapping_of
+from xstf.dates import text_of
 from xstf.fingerprint import fingerprints
 from xstf.method import Method
 from xstf.packing import Packing
-from xstf.pairing import Group, text_of
+from xstf.pairing import Group
 from xstf.planning import Plan
 from xstf.source import code_of
 

@@ -16,7 +16,7 @@ from xstf.conventions import together
 from xstf.packing import Packing
 from xstf.places import Place
 from xstf.planning import Plan
-from xstf.store import as_stored, packing_of
+from xstf.writing import as_stored, packing_of
 
 INNER = (128, 256)  # sides of the chunks inside a shard
 

@@ -22,15 +22,17 @@ from xstf.archive.schedule import Backend, Cluster, Threads
 from xstf.archive.schedule import run as run_blocks
 from xstf.archive.stored import Names, stored_images
 from xstf.archive.work import Done, Job, Work
+from xstf.dates import text_of
 from xstf.gathering import Feed
 from xstf.limits import room_of
 from xstf.memory import Asked, along_axes, cut_dates, cut_to_fit
 from xstf.packing import Packing
-from xstf.pairing import Group, text_of
+from xstf.pairing import Group
 from xstf.places import Place
 from xstf.planning import Plan
 from xstf.progress import meter_of
-from xstf.store import refuse_other_content, warn_missing
+from xstf.store import refuse_other_content
+from xstf.writing import warn_missing
 
 MUCH = 4  # times what a block needs: to decode more than this is worth a warning
 HARDLY = 1e9  # bytes that may be decoded in vain before anybody is told

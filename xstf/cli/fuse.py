@@ -255,7 +255,7 @@ def _report(out: str, fused: Any, seconds: float) -> None:
 def _draw(scene: Any, fused: Any, given: dict[str, Any]) -> Path:
     """Draw the first predicted date beside what it was made from, and the truth if there is one."""
     from xstf.checks import take_apart
-    from xstf.pairing import find_dates
+    from xstf.dates import find_dates
     from xstf.plot import overview
 
     parts = take_apart(scene).ds

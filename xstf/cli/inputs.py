@@ -97,7 +97,7 @@ def day(date: Any) -> str:
     """
     import numpy as np
 
-    from xstf.pairing import text_of
+    from xstf.dates import text_of
 
     return text_of(np.datetime64(date))
 

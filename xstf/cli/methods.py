@@ -40,8 +40,9 @@ def _list() -> None:
 def _describe(name: str) -> None:
     import inspect
 
-    from xstf.method import find, parameters_of
+    from xstf.method import parameters_of
     from xstf.parameters import rule_of
+    from xstf.registry import find
 
     cls = find(name)
     able = f"{cls.pairs[0]} to {cls.pairs[-1]} pairs" if len(cls.pairs) > 1 else "1 pair"

@@ -86,7 +86,7 @@ def _series(kind: str, given: dict[str, Any]) -> tuple[Any, bool]:
 
 
 def _count(files: Any) -> int:
-    from xstf.images import listed
+    from xstf.raster import listed
 
     return len(listed(files[0] if len(files) == 1 else list(files)))
 

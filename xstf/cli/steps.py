@@ -28,9 +28,10 @@ def say_methods(ds: Any, parts: Any) -> list[str]:
 
     import xstf
     from xstf.cli import line_of
-    from xstf.method import build, learns, names
-    from xstf.pairing import text_of
+    from xstf.dates import text_of
+    from xstf.method import build, learns
     from xstf.planning import plan
+    from xstf.registry import names
 
     fine, coarse = parts.observed("fine"), parts.observed("coarse")
     wanted = np.flatnonzero(coarse & ~fine)

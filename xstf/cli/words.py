@@ -86,8 +86,7 @@ def grid(images: Any) -> str:
 
 
 def _crs(images: Any) -> str | None:
-    from xstf.coordinates import mapping_of
-    from xstf.crs import name_of
+    from xstf.crs import mapping_of, name_of
 
     mapping = mapping_of(images)
     return None if mapping is None else name_of(mapping.get("crs_wkt") or mapping["spatial_ref"])

@@ -9,7 +9,7 @@ from types import MappingProxyType
 import numpy as np
 
 from xstf.datasets.benchmarks import CIA_DATES, LGC_DATES
-from xstf.pairing import find_dates, text_of
+from xstf.dates import find_dates, text_of
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ import torch
 import xarray as xr
 
 from xstf.checks import Parts, take_apart, with_observed
+from xstf.dates import text_of
 from xstf.gathering import Feed, as_dask
 from xstf.nn.checkpoint import differences, pack, unpack
 from xstf.nn.inputs import Normaliser
@@ -22,7 +23,6 @@ from xstf.nn.model import PairModel
 from xstf.nn.patches import Source
 from xstf.nn.predict import device_of, rounding
 from xstf.nn.train import Course, Schedule, judge, train
-from xstf.pairing import text_of
 from xstf.progress import meter_of
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ import numpy as np
 import xarray as xr
 
 from xstf.checks import Parts, take_apart
-from xstf.pairing import find_dates, text_of
+from xstf.dates import find_dates, text_of
 from xstf.scenes import as_dataset
 
 Predicted = xr.DataArray | xr.Dataset | Mapping[str, xr.DataArray]

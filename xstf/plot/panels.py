@@ -9,7 +9,7 @@ import numpy as np
 import xarray as xr
 
 from xstf.checks import Parts
-from xstf.pairing import text_of
+from xstf.dates import text_of
 from xstf.plot.canvas import (
     LIGHT,
     beside,

@@ -9,7 +9,7 @@ import numpy as np
 import xarray as xr
 
 from xstf.checks import Parts
-from xstf.pairing import find_dates, text_of
+from xstf.dates import find_dates, text_of
 from xstf.plot.canvas import (
     LIGHT,
     check_installed,

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from xstf.pairing import text_of
+from xstf.dates import text_of
 from xstf.plot.canvas import check_installed
 from xstf.plot.colours import choose_bands
 from xstf.plot.given import by_name
