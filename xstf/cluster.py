@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -113,6 +114,18 @@ def current() -> Any:
     except ValueError:
         return None
     return found if found.status == "running" else None
+
+
+def await_workers(client: Any) -> None:
+    """Wait for the first worker of a cluster, and say so where there is none yet."""
+    if not client.scheduler_info(n_workers=-1)["workers"]:
+        warnings.warn(
+            f"the cluster of {client.scheduler.address} has no workers yet, and the run waits for "
+            "the first; start some: cluster.scale(4), or dask worker with that address",
+            UserWarning,
+            stacklevel=3,
+        )
+        client.wait_for_workers(1)
 
 
 def lacking(client: Any) -> str | None:

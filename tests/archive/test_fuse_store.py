@@ -1,5 +1,6 @@
 """From store to store: the pixels of the lazy feed, whatever runs the blocks."""
 
+import threading
 import warnings
 from dataclasses import dataclass
 
@@ -77,6 +78,21 @@ def test_the_current_cluster_is_taken(small, small_stored, tmp_path):
     ):
         out = run(small_stored, tmp_path / "o.zarr", "add", blocksize=48)
         assert any("stf-add" in name for name in cluster.scheduler.task_prefixes)
+    assert_same(out, lazily(small, "add"))
+
+
+def test_a_cluster_without_workers_is_waited_for_aloud(small, small_stored, tmp_path):
+    from distributed import Client, LocalCluster
+
+    with (
+        LocalCluster(n_workers=0, processes=False, dashboard_address=":0") as cluster,
+        Client(cluster, set_as_default=False) as client,
+    ):
+        start = threading.Timer(0.5, cluster.scale, [1])
+        start.start()
+        with pytest.warns(UserWarning, match="has no workers yet, and the run waits"):
+            out = run(small_stored, tmp_path / "o.zarr", "add", client=client)
+        start.join()
     assert_same(out, lazily(small, "add"))
 
 

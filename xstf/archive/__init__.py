@@ -123,6 +123,7 @@ def fuse_store(
     Warns
     -----
     UserWarning
+        If the cluster has no workers yet: the run waits for the first.
         If what a block is projected to take is more than the memory there is, with no limit set.
         If the chunks of the scene make blocks read much more than they need; if a result is
         missing everywhere on some date; if a date leaves an output that is extended.
@@ -159,6 +160,7 @@ def fuse_store(
         source_of,
     )
     from xstf.archive.running import Run
+    from xstf.cluster import await_workers
     from xstf.fitting import unfitted
     from xstf.packing import Packing
     from xstf.places import check_options
@@ -171,7 +173,6 @@ def fuse_store(
     place = checked_out(out, source, resume, overwrite, append, storage_options, commit_every)
     check_options(storage_options, source, place)
     client = client_of(client, workers)
-    check_seen(client, (source, place))
     asked = plan(
         open_scene(source, fine=fine, coarse=coarse),
         method,
@@ -191,6 +192,9 @@ def fuse_store(
             f"fitted = xstf.fit(scene, {name!r}), fitted.save(path); then xstf.fuse_store(scene, "
             "out, xstf.load(path))"
         )
+    if client is not None:
+        await_workers(client)
+        check_seen(client, (source, place))
     run = Run(
         source=source,
         kinds=(fine, coarse),

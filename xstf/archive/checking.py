@@ -135,12 +135,12 @@ def check_seen(client: Any, places: Sequence[Place]) -> None:
     Parameters
     ----------
     client
-        A client, or None for threads of this process.
+        A client that has workers.
     places
         The scene and the output.
     """
     hidden = [place for place in places if place.private]
-    if client is None or not hidden:
+    if not hidden:
         return
     here = os.getpid(), socket.gethostname()
     if all(isinstance(place, Address) for place in hidden):
