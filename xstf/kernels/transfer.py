@@ -271,39 +271,3 @@ def _weighted(total, share, changes, moved, near, n, own_change, limit, scale):
         weight += w
         count += np.float32(1) if seen else np.float32(0)
     return told, weight, count
-
-
-@also_on_gpu
-@njit(nogil=True, cache=True)
-def window_means(images, side, out):
-    """Write the mean over a window around each pixel, what is missing left out.
-
-    Parameters
-    ----------
-    images
-        (image, y + 2 radius, x + 2 radius).
-    side
-        Of the window.
-    out
-        (image, y, x): filled, NaN where nothing is there. Each row of a window is summed from the
-        left, then the rows from the top.
-    """
-    height, width = out.shape[1:]
-    rows = np.empty((2, height + side - 1, width))
-    for n in range(out.shape[0]):
-        rows[:] = 0
-        for y in range(height + side - 1):
-            for i in range(side):
-                for x in range(width):
-                    value = np.float64(images[n, y, x + i])
-                    seen = value == value  # not NaN
-                    rows[0, y, x] += value if seen else 0.0
-                    rows[1, y, x] += 1.0 if seen else 0.0
-        for y in range(height):
-            for x in range(width):
-                total = 0.0
-                count = 0.0
-                for j in range(side):
-                    total += rows[0, y + j, x]
-                    count += rows[1, y + j, x]
-                out[n, y, x] = total / count if count > 0 else np.nan

@@ -228,19 +228,12 @@ class _Side:
 
 def _shares(sides: list[_Side], halo: int, window: int) -> list[Any]:
     """Return each pair's share by its mean coarse change in the window [eq 9]."""
-    from xstf.kernels.offload import new
-    from xstf.kernels.transfer import window_means
+    from xstf.kernels.means import window_means
 
     if len(sides) == 1:
         return [np.float32(1)]
-    means = []
-    for side in sides:
-        size = np.abs(around(side.step, halo, window // 2))
-        shape = *size.shape[:2], *(n - window + 1 for n in size.shape[2:])
-        mean = new(size, shape, np.float64)
-        window_means(size.reshape(-1, *size.shape[2:]), window, mean.reshape(-1, *mean.shape[2:]))
-        means.append(mean)
-    first, second = means
+    half = window // 2
+    first, second = (window_means(np.abs(around(s.step, halo, half)), half) for s in sides)
     share = np.where(first + second > 0, _ratio(second, first + second), 0.5)
     share = np.where(np.isnan(first), 0, np.where(np.isnan(second), 1, share)).astype(np.float32)
     return [share, 1 - share]

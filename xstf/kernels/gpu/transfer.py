@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
@@ -44,14 +43,6 @@ def average(
     _average(
         (*size, dates * bands), side, coarse, step, gap, moved, *limits, patch, scale, bits, sums
     )  # fmt: skip
-
-
-def window_means(images: Any, side: int, out: Any) -> None:
-    """Write means over windows; see `xstf.kernels.transfer.window_means`."""
-    (images,) = there(images)
-    rows = new(images, (2, len(out), out.shape[1] + side - 1, out.shape[2]), np.float64)
-    _rows((*rows.shape[2:], len(out)), images, side, rows)
-    _columns((*out.shape[1:], len(out)), rows, side, out)
 
 
 def _searched(fine: Any, tolerance: Any, side: int, rim: int, size: tuple[int, ...]) -> Any:
@@ -158,32 +149,3 @@ def _average(side, coarse, step, gap, moved, nearer, steady, patch, scale, bits,
     sums[0, d, b, y, x] = told
     sums[1, d, b, y, x] = weights
     sums[2, d, b, y, x] = count
-
-
-@grid("f4[:,:,::1], i4, f8[:,:,:,::1]", doubles=32)
-def _rows(images, side, rows):
-    x, y, n = cuda.grid(3)
-    if y >= rows.shape[2] or x >= rows.shape[3]:
-        return
-    total = 0.0
-    count = 0.0
-    for i in range(side):
-        value = np.float64(images[n, y, x + i])
-        if value == value:  # not NaN
-            total += value
-            count += 1.0
-    rows[0, n, y, x] = total
-    rows[1, n, y, x] = count
-
-
-@grid("f8[:,:,:,::1], i4, f8[:,:,::1]", doubles=29)
-def _columns(rows, side, out):
-    x, y, n = cuda.grid(3)
-    if y >= out.shape[1] or x >= out.shape[2]:
-        return
-    total = 0.0
-    count = 0.0
-    for j in range(side):
-        total += rows[0, n, y + j, x]
-        count += rows[1, n, y + j, x]
-    out[n, y, x] = total / count if count > 0.0 else math.nan
