@@ -1,13 +1,21 @@
-"""Fixtures that several test files share."""
+"""Fixtures that several test files share, and what every process of tests begins with."""
 
+import os
 from pathlib import Path
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # tests run side by side, one on each core
 
 import dask
 import numpy as np
 import pytest
 import xarray as xr
+from hypothesis import settings
 
 from xstf.simulation import simulate
+
+# the same examples in every run; --hypothesis-profile=default draws others
+settings.register_profile("steady", derandomize=True)
+settings.load_profile("steady")
 
 DAYS = np.array(
     ["2020-06-01", "2020-06-03", "2020-06-10", "2020-06-20", "2020-07-05"], "datetime64[ns]"

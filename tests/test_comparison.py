@@ -29,6 +29,12 @@ def known(_known):
     return _known.copy(deep=True)
 
 
+@pytest.fixture(scope="module")
+def one_band(_known):
+    """Return a comparison of all methods on one date of a scene of one band."""
+    return _known.isel(band=[0]).stf.compare(dates=days(_known)[1], **PLAIN)
+
+
 def days(ds):
     return ds.time.values[ds.fine_observed.values]
 
@@ -146,7 +152,8 @@ def test_what_learns_never_sees_the_date_that_is_held_out(known, tmp_path):
 
 
 def test_a_stopped_comparison_goes_on(known, tmp_path, monkeypatch):
-    whole = known.stf.compare(BOTH, **PLAIN)
+    asked = {"dates": days(known)[1:3], **PLAIN}
+    whole = known.stf.compare(BOTH, **asked)
     made = []
     save = trials.save
 
@@ -158,17 +165,17 @@ def test_a_stopped_comparison_goes_on(known, tmp_path, monkeypatch):
 
     monkeypatch.setattr(trials, "save", stop)
     with pytest.raises(KeyboardInterrupt):
-        known.stf.compare(BOTH, folder=tmp_path, **PLAIN)
+        known.stf.compare(BOTH, folder=tmp_path, **asked)
     before = set(made[:-1])
     assert len(list(tmp_path.glob("*.json"))) == 8
     made.clear()
     monkeypatch.setattr(trials, "save", lambda f, p, **o: (made.append(p.name), save(f, p, **o)))
-    found = known.stf.compare(BOTH, folder=tmp_path, **PLAIN)
+    found = known.stf.compare(BOTH, folder=tmp_path, **asked)
     assert made
     assert not before & set(made)
     xr.testing.assert_equal(found.drop_vars(["seconds", "kept"]), whole.drop_vars("seconds"))
     made.clear()
-    again = known.chunk(y=16).stf.compare(BOTH, folder=tmp_path, **PLAIN)
+    again = known.chunk(y=16).stf.compare(BOTH, folder=tmp_path, **asked)
     assert not made  # the images are the same, however they are cut
     xr.testing.assert_allclose(again, found, rtol=1e-12)
 
@@ -308,12 +315,11 @@ def test_a_scene_without_names_of_bands(known):
     assert found.rmse.notnull().all()
 
 
-def test_a_comparison_is_a_file_like_any_other(known, tmp_path):
-    found = known.isel(band=[0]).stf.compare(dates=days(known)[1], **PLAIN)
-    found.to_netcdf(tmp_path / "a.nc")
+def test_a_comparison_is_a_file_like_any_other(one_band, tmp_path):
+    one_band.to_netcdf(tmp_path / "a.nc")
     read = xr.open_dataset(tmp_path / "a.nc")
-    np.testing.assert_array_equal(read.rmse, found.rmse)
-    assert read.attrs["left_out"] == found.left_out
+    np.testing.assert_array_equal(read.rmse, one_band.rmse)
+    assert read.attrs["left_out"] == one_band.left_out
 
 
 def test_a_tree_is_compared_like_a_scene(known):
@@ -366,23 +372,19 @@ def test_regions_are_scored_apart(known):
     assert xstf.recommend(found).name in found["name"].values
 
 
-def test_every_method_joins_by_existing(known):
+def test_every_method_joins_by_existing(one_band):
     from xstf.registry import find, names
 
-    found = known.stf.compare(dates=days(known)[1], **PLAIN)
-    left_out = {line.split(":")[0] for line in found.left_out.splitlines()}
-    assert set(names(networks=False)) <= set(found["name"].values) | left_out
+    left_out = {line.split(":")[0] for line in one_band.left_out.splitlines()}
+    assert set(names(networks=False)) <= set(one_band["name"].values) | left_out
     assert {n for n in names() if find(n).trivial} <= set(NOTHING)
 
 
-def test_a_method_that_the_scene_cannot_serve_is_left_out_unless_it_is_named(known):
-    one = known.isel(band=[0])
-    date = days(known)[1]
-    found = one.stf.compare(dates=date, **PLAIN)
-    assert "sfsdaf: sfsdaf cannot work on one band" in found.left_out
-    assert "fsdaf" in found["name"].values
+def test_a_method_that_the_scene_cannot_serve_is_left_out_unless_it_is_named(known, one_band):
+    assert "sfsdaf: sfsdaf cannot work on one band" in one_band.left_out
+    assert "fsdaf" in one_band["name"].values
     with pytest.raises(ValueError, match="sfsdaf cannot work on one band"):
-        one.stf.compare("sfsdaf", dates=date, **PLAIN)
+        known.isel(band=[0]).stf.compare("sfsdaf", dates=days(known)[1], **PLAIN)
 
 
 def test_scenes_of_scale_1_leave_out_what_needs_cells(known):

@@ -97,7 +97,7 @@ def whole_layers(method, pairs):
 
 
 @settings(
-    max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(data=st.data())
 def test_any_cut_gives_the_same_picture(whole, data):
@@ -236,20 +236,31 @@ def test_a_flat_shift_of_the_coarse_image_shifts_the_fine_one(method):
     np.testing.assert_allclose(found, ds["fine"][0] + 0.03, rtol=0, atol=1e-6)
 
 
-@pytest.mark.parametrize(("method", "pairs"), HARD)
-def test_a_persisted_scene_gives_the_same_picture(method, pairs, monkeypatch):
+@pytest.fixture(scope="module")
+def cluster():
+    """Return a cluster inside this process, which is nobody's default."""
     from distributed import Client
 
+    options = {"n_workers": 1, "dashboard_address": ":0", "set_as_default": False}
+    with Client(processes=False, **options) as made:
+        yield made
+
+
+@pytest.mark.parametrize(("method", "pairs"), HARD)
+def test_a_persisted_scene_gives_the_same_picture(method, pairs, cluster, monkeypatch):
     expected = fuse(method, scene(), chosen(pairs)).compute()
-    with Client(processes=False, n_workers=1, dashboard_address=":0"):
+    with cluster.as_current():
         kept = scene().chunk(y=16).persist()
         same(fuse(method, kept, chosen(pairs)).compute(), expected, method)
         monkeypatch.setattr("xstf.engine.HELD", 0)
         same(fuse(method, kept, chosen(pairs)).compute(), expected, method)
 
 
-@pytest.mark.parametrize("kept", ["lazy", "numpy", "zarr", "union"])
-@pytest.mark.parametrize(("method", "pairs"), HARD)
+@pytest.mark.parametrize(
+    ("method", "pairs", "kept"),
+    [(*hard, "lazy") for hard in HARD]
+    + [(m, 1, kept) for kept in ("numpy", "zarr", "union") for m in ("starfm", "fsdaf", "gpfuse")],
+)
 def test_reading_apart_for_the_first_pass_changes_nothing(
     method, pairs, kept, monkeypatch, tmp_path
 ):

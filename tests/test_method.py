@@ -247,7 +247,9 @@ def test_an_instance_may_be_changed_and_stays():
         build(starfm, {"window": 4})
 
 
-@pytest.mark.parametrize("wrong", [None, 3, ["add"], object()], ids=repr)
+@pytest.mark.parametrize(
+    "wrong", [None, 3, ["add"], object()], ids=lambda wrong: type(wrong).__name__
+)
 def test_what_is_no_method_is_named(wrong):
     with pytest.raises(TypeError, match="is no method: give a name or an instance"):
         build(wrong, {})

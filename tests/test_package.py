@@ -35,6 +35,7 @@ RANK = {
     "xstf.crs": 0,
     "xstf.coordinates": 1,
     "xstf.placing": 2,
+    "xstf.wording": 2,
     "xstf.cubes": 3,
     "xstf.checks": 2,
     "xstf.projection": 2,
@@ -80,6 +81,7 @@ RANK = {
     "xstf.trials": 10,
     "xstf.comparison": 11,
     "xstf.advice": 10,
+    "xstf.portrait": 4,
     "xstf.accessor": 12,
 }
 HEAVY = ("torch", "numba", "rasterio", "matplotlib", "sklearn", "scipy.stats", "rioxarray")

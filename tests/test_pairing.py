@@ -299,7 +299,7 @@ def test_dates_that_share_pairs_share_a_group():
 @pytest.mark.parametrize(
     "pairs",
     ["both", "2", 0, -1, 2.0, True, False, np.True_, None, object(), 1j],
-    ids=repr,
+    ids=lambda pairs: type(pairs).__name__,
 )
 def test_what_is_no_choice_of_pairs_is_named(pairs):
     with pytest.raises(

@@ -17,6 +17,18 @@ class SceneAccessor:
     def __init__(self, data: xr.Dataset | xr.DataTree) -> None:
         self._ds = data
 
+    def __repr__(self) -> str:
+        """Return grids, dates and the methods that can run. Reads no pixel."""
+        from xstf import portrait
+
+        return portrait.portrait_of(self._ds).text()
+
+    def _repr_html_(self) -> str:
+        """Return the same for notebooks."""
+        from xstf import portrait
+
+        return portrait.portrait_of(self._ds).html()
+
     def fuse(self, method: str | Method, **options: Any) -> xr.DataArray | xr.Dataset:
         """Predict fine images; see `xstf.fuse`."""
         return api.fuse(self._ds, method, **options)

@@ -32,11 +32,11 @@ def run(path, out, method, **options):
 
 @pytest.mark.parametrize("method", METHODS)
 def test_lazy_feed_store_feed_and_numpy_agree(small, small_stored, tmp_path, method):
-    """However the scene is cut, however many dates go together, on 1, 2 and 4 workers."""
+    """However the scene is cut, however many dates go together, on 1 worker and on 4."""
     expected = lazily(small, method)
     opened = xstf.open_scene(small_stored)
     xr.testing.assert_identical(expected, lazily(opened, method, blocksize=40))
-    for workers, side in ((1, 32), (2, 48), (4, 1000)):
+    for workers, side in ((1, 32), (4, 1000)):
         asked = {"workers": workers, "blocksize": side, "dates_per_block": workers}
         assert_same(run(small_stored, tmp_path / f"{workers}.zarr", method, **asked), expected)
 
@@ -50,10 +50,8 @@ def test_all_layers_agree(small, small_stored, tmp_path, method):
     assert_same(run(small_stored, tmp_path / "o.zarr", method, **asked, **ALL), expected)
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", ["add", "hcm", "fsdaf", "gpfuse"])
 def test_several_pairs_agree(small, small_stored, tmp_path, method):
-    if 1 not in xstf.registry.find(method).pairs:
-        pytest.skip("it needs more than one pair")
     asked = {"pairs": 2, "combine": "temporal"}
     out = run(small_stored, tmp_path / "o.zarr", method, blocksize=48, **asked)
     assert_same(out, lazily(small, method, **asked))

@@ -9,6 +9,8 @@ from typing import Any
 import xarray as xr
 
 from xstf.places import place_of
+from xstf.wording import day as day
+from xstf.wording import plural as plural
 
 
 def is_zarr(path: str | Path) -> bool:
@@ -85,31 +87,3 @@ def read_classes(path: str | Path) -> Any:
 
     image = xstf.read_images([path], dates=["2000-01-01"])[0, 0].load()
     return image.fillna(0).round().astype("int32").values
-
-
-def day(date: Any) -> str:
-    """Return a date as text, without a time of day where it is midnight.
-
-    Parameters
-    ----------
-    date
-        A datetime64.
-    """
-    import numpy as np
-
-    from xstf.dates import text_of
-
-    return text_of(np.datetime64(date))
-
-
-def plural(count: int, word: str) -> str:
-    """Return ``1 date``, ``2 dates``.
-
-    Parameters
-    ----------
-    count
-        How many.
-    word
-        Of one.
-    """
-    return f"{count} {word}" + "s" * (count != 1)
