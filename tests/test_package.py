@@ -81,7 +81,7 @@ RANK = {
     "xstf.trials": 10,
     "xstf.comparison": 11,
     "xstf.advice": 10,
-    "xstf.portrait": 4,
+    "xstf.portrait": 5,
     "xstf.accessor": 12,
 }
 HEAVY = ("torch", "numba", "rasterio", "matplotlib", "sklearn", "scipy.stats", "rioxarray")
