@@ -251,6 +251,7 @@ def test_a_persisted_scene_gives_the_same_picture(method, pairs, cluster, monkey
     expected = fuse(method, scene(), chosen(pairs)).compute()
     with cluster.as_current():
         kept = scene().chunk(y=16).persist()
+        assert cluster.futures  # which hold it
         same(fuse(method, kept, chosen(pairs)).compute(), expected, method)
         monkeypatch.setattr("xstf.engine.HELD", 0)
         same(fuse(method, kept, chosen(pairs)).compute(), expected, method)

@@ -125,8 +125,15 @@ def projected(path, method, side, **options):
     return Asked.of(found, feed_of(found.parts)), side
 
 
-@pytest.mark.parametrize("name", ["unchanged", "add", "upsampled"])
-@pytest.mark.parametrize("options", [{}, {"fill": True}, {"dtype": "int16", "scale_factor": 1e-4}])
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("unchanged", {}),
+        ("add", {}),
+        ("upsampled", {"fill": True}),
+        ("unchanged", {"dtype": "int16", "scale_factor": 1e-4}),
+    ],
+)
 def test_a_block_from_store_to_store_holds_what_is_projected(name, options, tmp_path, monkeypatch):
     path = xstf.save(scene(4, 2, bands=4).chunk(time=1, y=64, x=64), tmp_path / "s.zarr")
     options = options | {"pairs": "nearest"}

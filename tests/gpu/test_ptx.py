@@ -40,7 +40,8 @@ def ptx_of(name, card, **variant):
 
 @pytest.mark.parametrize(("name", "variant"), CASES)
 def test_it_compiles_and_works_on_float64_only_where_it_says_so(name, variant):
-    for card in CARDS:
+    first = (GRIDS[name].variants or [{}])[0]  # the others differ alike on both cards
+    for card in CARDS if variant == first else ["sm_90"]:
         made = ptx_of(name, card, **variant)
         assert f".target {card}" in made
         assert len(doubles(made)) <= GRIDS[name].doubles

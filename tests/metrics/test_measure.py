@@ -31,22 +31,22 @@ def test_nothing_to_compare_is_nan_without_a_warning(metric, lazy):
     assert list(found.time.values) == list(p.time.values)
 
 
-CHUNKS = [
-    {"time": 1, "band": 1, "y": 1, "x": 31},
-    {"time": 3, "band": 2, "y": (1, 2, 3, 20), "x": (17, 1, 1, 12)},
-    {"time": (1, 2), "band": 3, "y": 26, "x": 4},
-]
+LINES = {"time": 1, "band": 1, "y": 1, "x": 31}
+UNEVEN = {"time": 3, "band": 2, "y": (1, 2, 3, 20), "x": (17, 1, 1, 12)}
+COLUMNS = {"time": (1, 2), "band": 3, "y": 26, "x": 4}
 
 
-@pytest.mark.parametrize("chunks", CHUNKS)
+@pytest.mark.parametrize(
+    "chunks", [(LINES, None), (None, COLUMNS), (UNEVEN, UNEVEN)], ids=["one", "other", "both"]
+)
 @pytest.mark.parametrize("metric", EVERY.values(), ids=EVERY)
 def test_any_chunks_give_the_same_score(metric, chunks):
-    p, t = scene()
-    whole = metric(p, t)
-    for a, b in [(p.chunk(chunks), t.chunk(chunks)), (p.chunk(chunks), t), (p, t.chunk(chunks))]:
-        found = metric(a, b)
-        assert found.chunks is not None
-        xr.testing.assert_allclose(found.compute(scheduler="sync"), whole, rtol=1e-12, atol=1e-15)
+    images = scene()
+    cut = (a.chunk(c) if c else a for a, c in zip(images, chunks, strict=True))
+    found = metric(*cut)
+    assert found.chunks is not None
+    whole = metric(*images)
+    xr.testing.assert_allclose(found.compute(scheduler="sync"), whole, rtol=1e-12, atol=1e-15)
 
 
 def test_building_computes_nothing(nothing_computes):
