@@ -154,7 +154,7 @@ def _tensors_of(init: Any, method: Network, scene: Mapping[str, Any]) -> dict[st
     weights = weights_of(init)
     if weights.data is None or "parameters" not in weights.known:
         raise ValueError("init is no trained network; give a file that fitted.save(path) wrote")
-    bound = {n: getattr(method, n) for n in (*method.shape, "upsample")}
+    bound = {n: getattr(method, n) for n in method.bound}
     wrong = differences({"method": weights.known["method"]}, {"method": method.name})
     wrong += differences(weights.known["parameters"], bound)
     wrong += differences(weights.known["scene"], scene)
