@@ -70,6 +70,10 @@ class ClassChange(Classified):
         return self.window
 
     def prepare(self, scene: Whole) -> Prepared:
+        """Find what classes do, and prepare the spatial prediction."""
+        return prepare_both(scene, self.find(scene), self.interpolation)
+
+    def find(self, scene: Whole) -> Prepared:
         """Find classes, their changes on each date, and limits."""
         model = defer_model(scene, self.rules)
         found = scene.each(survey, model)
@@ -79,7 +83,7 @@ class ClassChange(Classified):
             )
             for date in range(scene.dates)
         ]
-        return prepare_both(scene, Prepared(numbers=model, dated=dated), self.interpolation)
+        return Prepared(numbers=model, dated=dated)
 
     def memory(self, size: BlockSize) -> float:
         """Count spatial prediction and change, with halo; neighbours, and what they say."""
@@ -89,8 +93,11 @@ class ClassChange(Classified):
 
     def block(self, b: Block) -> dict[str, np.ndarray]:
         """Return the prediction of each date and how many alike neighbours it has."""
-        own, spatial = part(b, self.interpolation)
-        return self.smoothed(own, self.changed(own, spatial), self.window // 2)
+        return self.predicted(*part(b, self.interpolation))
+
+    def predicted(self, b: Block, spatial: np.ndarray) -> dict[str, np.ndarray]:
+        """Return the layers from a block and its spatial prediction (date, band, y, x)."""
+        return self.smoothed(b, self.changed(b, spatial), self.window // 2)
 
     def smoothed(self, b: Block, change: np.ndarray, half: int) -> dict[str, np.ndarray]:
         """Return the layers: each pixel takes the weighted change of its most alike neighbours.

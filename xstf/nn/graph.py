@@ -82,22 +82,16 @@ class Graph(nn.Module):
         own, sharp = patches(_one_more(features), SIDE), patches(features, SHARP)
         n, channels, (height, width) = len(image), features.shape[1], features.shape[2:]
         both = features.new_zeros(2, n, channels, 2 * height + 2, 2 * width + 2)
-        rows = []
         for row in range(asking.shape[2]):  # one at a time, to hold few patches
             line = asking[:, :, row].movedim(1, 2)  # (n, column, c, 3, 3)
             at = self.nearest(line, likes, row)
-            found = _taken(likes, *at)  # (n, column, k, c, 3, 3)
-            off = (found - line[:, :, None]).abs().mean((-1, -2))
+            off = (_taken(likes, *at) - line[:, :, None]).abs().mean((-1, -2))  # (n, column, k, c)
             weights = torch.stack([head(off).softmax(-1) for head in (self.fine, self.coarse)])
             answers = as_own(_taken(sharp, *at), own[:, :, row].movedim(1, 2)[:, :, None])
-            rows.append(torch.einsum("wnqk,nqkcab->wncabq", weights, answers))
-        for row, said in enumerate(rows):
+            said = torch.einsum("wnqk,nqkcab->wncabq", weights, answers).flatten(0, 1)
             flat = said.reshape(2 * n, channels * SHARP * SHARP, -1)
-            folded = functional.fold(flat, (SHARP, 2 * width + 2), SHARP, stride=4)
-            laid = functional.pad(
-                folded.unflatten(0, (2, n)), (0, 0, 4 * row, 2 * height - 4 - 4 * row)
-            )
-            both = both + laid
+            laid = functional.fold(flat, (SHARP, 2 * width + 2), SHARP, stride=4)
+            both[..., 4 * row : 4 * row + SHARP, :] += laid.unflatten(0, (2, n))
         high, low = both[..., : 2 * height, : 2 * width] / _times(height, width).to(both)
         return high, self.halve(low)
 
@@ -143,11 +137,14 @@ def as_own(answers: Tensor, own: Tensor) -> Tensor:
     own
         (..., c, y, x), of any size.
     """
-    shown, wanted = (
-        (p.mean((-1, -2), keepdim=True), (p.var((-1, -2), keepdim=True, correction=0) + FLOOR).sqrt())
-        for p in (answers, own)
-    )
+    shown, wanted = (_level(p) for p in (answers, own))
     return (answers - shown[0]) / shown[1] * wanted[1] + wanted[0]
+
+
+def _level(patch: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the mean and the contrast of each channel, (..., c, 1, 1)."""
+    spread = patch.var((-1, -2), keepdim=True, correction=0)
+    return patch.mean((-1, -2), keepdim=True), (spread + FLOOR).sqrt()
 
 
 def _one_more(image: Tensor) -> Tensor:

@@ -44,13 +44,14 @@ class Ignn(nn.Module):
         self.sharpen = nn.Sequential(
             same(2 * width, width), nn.ReLU(), same(width, width), nn.ReLU()
         )
-        self.tail = nn.Sequential(same(width, 4 * width), nn.PixelShuffle(2), same(width, bands))
+        last = same(width, bands)
+        self.tail = nn.Sequential(same(width, 4 * width), nn.PixelShuffle(2), last)
         for layer in self.modules():
             if isinstance(layer, nn.Conv2d):
                 nn.init.kaiming_normal_(layer.weight)
                 layer.weight.data *= DAMPED
                 nn.init.zeros_(layer.bias)  # type: ignore[arg-type]  # it has one
-        silent(self.tail[-1])
+        silent(last)
 
     def forward(self, image: Tensor) -> Tensor:
         """Return the image four times as fine."""
