@@ -14,8 +14,8 @@ def restore(images: np.ndarray, cells: np.ndarray, scale: int) -> np.ndarray:
     cell, ``cells`` less the mean, and so prints the cells [Zheng 2023, eq 10 and 15]. Here the same
     difference is added as a surface without steps that has it as its mean over each cell, so the
     approximation is the same at any scale, a power of two or not: between the corners of cells,
-    which have the mean difference of the cells around them, it is bilinear; a bump that is zero
-    on the cell's border adds what the mean lacks.
+    which have the mean difference of the cells around them, it is bilinear; a bell that ends flat
+    at the cell's border adds what the mean lacks.
 
     Parameters
     ----------
@@ -47,7 +47,8 @@ def restore(images: np.ndarray, cells: np.ndarray, scale: int) -> np.ndarray:
             corner = corners[..., y : y + rows, x : x + columns]
             made += _on_pixels(corner, scale) * (line[y][:, None] * across[x])
             mean += corner / 4
-    bump = up * (1 - up) / np.mean(up * (1 - up))
+    bell = 1 - np.cos(2 * np.pi * up)
+    bump = bell / bell.mean()
     lacking = np.where(seen[..., 1:-1, 1:-1], off[..., 1:-1, 1:-1] - mean, 0)
     made += _on_pixels(lacking, scale) * np.tile(bump, rows)[:, None] * np.tile(bump, columns)
     return made.astype(np.float32)

@@ -11,7 +11,7 @@ from xstf.nn.layers import silent
 
 FACTOR = 4
 LEAST = 10  # pixels along a side that the graph works on
-DAMPED = 0.1  # share of a block's residual, and of the usual first weights
+DAMPED = 0.1  # share of a block's residual
 
 
 class Block(nn.Module):
@@ -49,7 +49,6 @@ class Ignn(nn.Module):
         for layer in self.modules():
             if isinstance(layer, nn.Conv2d):
                 nn.init.kaiming_normal_(layer.weight)
-                layer.weight.data *= DAMPED
                 nn.init.zeros_(layer.bias)  # type: ignore[arg-type]  # it has one
         silent(last)
 
