@@ -40,7 +40,7 @@ class Combined(Method):
         """Check the rule, and that the method works from one pair."""
         if self.how not in RULES:
             raise ValueError(f"combine={self.how!r} must be one of {', '.join(map(repr, RULES))}")
-        if learns(self.inner):
+        if learns(self.inner) and len(self.inner.pairs) > 1:
             raise ValueError(
                 f"{self.inner.label} puts predictions from several pairs together itself; leave "
                 "combine out"
@@ -95,6 +95,15 @@ class Combined(Method):
     def cell(self) -> int | None:
         """Side of a cell that the method is given."""
         return getattr(self.inner, "cell", None)
+
+    @property
+    def light(self) -> Combined:
+        """The same, of the method as blocks carry it."""
+        return replace(self, inner=self.inner.light)
+
+    def suit(self, bands: list[str], scale: int, limits: tuple[float, float] | None) -> None:
+        """Raise where the method cannot serve a scene."""
+        self.inner.suit(bands, scale, limits)
 
     def memory_aside(self, cells: int) -> float:
         """Return what the method takes to prepare."""

@@ -4,13 +4,12 @@ import numpy as np
 import pytest
 import torch
 
-from xstf.nn import NETWORKS, biastf, dlsdfm, hcnn
+from tests.networks import PAIRWISE
+from xstf.nn import biastf, dlsdfm, hcnn
 from xstf.nn.inputs import Filled, Normaliser, filled
 from xstf.nn.layers import blend, inner, near, together
 from xstf.nn.model import directions
 from xstf.registry import find
-
-PAIRWISE = [name for name in NETWORKS if not find(name).series]
 
 
 def count(module):

@@ -9,9 +9,8 @@ import torch
 import xarray as xr
 
 import xstf
-from tests.networks import TINY, lesson, trained
+from tests.networks import FORECASTS, PAIRWISE, TINY, lesson, trained
 from xstf.kernels.resample import upsample
-from xstf.nn import NETWORKS
 from xstf.nn.inputs import Normaliser, tensors
 from xstf.nn.model import directions
 from xstf.registry import find
@@ -25,7 +24,7 @@ def quietly(scene, method, **options):
         return xstf.fit(scene, method, **{**TINY.get(method, {}), **QUICK, **options})
 
 
-@pytest.mark.parametrize("name", [name for name in NETWORKS if not find(name).series])
+@pytest.mark.parametrize("name", PAIRWISE)
 def test_one_patch_is_learnt_by_heart(name):
     """The loss of one patch falls more than tenfold, for what the network can see."""
     torch.manual_seed(0)
@@ -68,7 +67,7 @@ def sensors():
     return xstf.scene(truth[[0, 3]], coarse), truth
 
 
-@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("name", FORECASTS)
 def test_a_network_learns_what_the_sensors_differ_in(sensors, name):
     scene, truth = sensors
     options = {"width": 4, "epochs": 8, "patch": 24, "halve": 5, "rate": 5e-3, "batch": 8}
@@ -100,10 +99,11 @@ class Killed(Exception):
     """What ends a training."""
 
 
-@pytest.mark.parametrize("name", ["hcnn", "biastf"])
+@pytest.mark.parametrize("name", ["hcnn", "biastf", "msisr", "cyclegan"])
 def test_a_training_that_was_killed_comes_to_the_same_weights(name, tmp_path):
     scene, _ = lesson()
-    whole = quietly(scene, name, epochs=3, halve=2)
+    options = {"epochs": 3} | ({"halve": 2} if name in FORECASTS else {})
+    whole = quietly(scene, name, **options)
     path = tmp_path / "run"
     for stop in (1, 5):  # the second time in the second stage, where there is one
 
@@ -112,9 +112,9 @@ def test_a_training_that_was_killed_comes_to_the_same_weights(name, tmp_path):
                 raise Killed
 
         with suppress(Killed):
-            quietly(scene, name, epochs=3, halve=2, checkpoint=path, resume=True, progress=kill)
+            quietly(scene, name, **options, checkpoint=path, resume=True, progress=kill)
     for _ in range(2):  # the second time everything is done
-        assert quietly(scene, name, epochs=3, halve=2, checkpoint=path, resume=True) == whole
+        assert quietly(scene, name, **options, checkpoint=path, resume=True) == whole
 
 
 def test_another_training_is_not_taken_up(tmp_path):

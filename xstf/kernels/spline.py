@@ -101,7 +101,7 @@ def extend(image: np.ndarray, pieces: list[Piece], reach: int) -> np.ndarray:
     reach
         Cells on each side.
     """
-    filled = np.stack([_filled(band) for band in image.astype(np.float64)])
+    filled = np.stack([nearest_filled(band) for band in image.astype(np.float64)])
     wide = np.pad(filled, ((0, 0), (reach, reach), (reach, reach)), mode="edge")
     for piece in pieces:
         cells = filled[(slice(None), *piece.window)].reshape(len(filled), -1)
@@ -111,7 +111,8 @@ def extend(image: np.ndarray, pieces: list[Piece], reach: int) -> np.ndarray:
     return wide.astype(np.float32)
 
 
-def _filled(image: np.ndarray) -> np.ndarray:
+def nearest_filled(image: np.ndarray) -> np.ndarray:
+    """Return an image (y, x) whose missing pixels are the nearest ones; none are if all miss."""
     missing = np.isnan(image)
     if not missing.any() or missing.all():
         return image

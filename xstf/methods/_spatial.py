@@ -132,7 +132,7 @@ def _wide(image: np.ndarray, more: int) -> np.ndarray:
     return np.pad(image, around, constant_values=np.nan)
 
 
-def part(b: Block, spatial: Method) -> tuple[Block, np.ndarray]:
+def part(b: Block, spatial: Method, keep: int = 0) -> tuple[Block, np.ndarray]:
     """Return the block as the method wants it, and its spatial prediction (date, band, y, x).
 
     Parameters
@@ -141,10 +141,12 @@ def part(b: Block, spatial: Method) -> tuple[Block, np.ndarray]:
         A block that reaches far enough for both.
     spatial
         The spatial prediction.
+    keep
+        Coarse cells that the method reads beyond its halo.
     """
     spare = halo_of(spatial, b.scale)
     within = spare // b.scale
-    reach = _beyond(b.target, b)
+    reach = _beyond(b.target, b) - keep
     own = replace(
         b,
         fine=_cut(b.fine, spare),

@@ -14,35 +14,9 @@ from xstf.methods._spatial import BUILT_IN, halo_of, part, prepare_both
 from xstf.sizes import BlockSize, listed
 
 
-@register("fsdaf")
 @dataclass(frozen=True, kw_only=True)
-class Fsdaf(Classified):
-    """Class changes from unmixed coarse change, its residual spread within cells [Zhu 2016].
-
-    The fine image is classified; the change of each class is the bounded least-squares solution
-    over the purest cells; what a cell leaves unexplained goes to its pixels by how far the spline
-    of the target's coarse image departs from the prediction, and by how mixed their surroundings
-    are; last, each pixel takes the weighted change of its most alike neighbours. All statistics
-    are of the whole scene. The default follows the authors' released program; differences from
-    it: the number of pure cells is bounded by the size of the scene, the spectral difference is
-    relative to the absolute value, and missing pixels are left out instead of being numbers.
-
-    A pixel is missing where its fine value is, or where none of its alike neighbours lies in a
-    cell with coarse data on both dates.
-
-    The spatial prediction (`spatial`) only decides which pixels of a cell take more of its
-    residual. It is a slot: any `xstf.method.Method` whose block returns the target made fine,
-    ``{"fused": (date, band, y, x)}``, fits there, such as a network that super-resolves the
-    coarse image. It declares its own `halo` and `reach`, prepares its own numbers and coarse
-    planes, and is given a block that is cut accordingly; its ``b.inner`` is what FSDAF wants to
-    know. Like any method it is a frozen dataclass, so that it pickles, hashes and tokenises.
-
-    References
-    ----------
-    Zhu, X., Helmer, E., Gao, F., Liu, D., Chen, J., Lefsky, M. (2016). A flexible spatiotemporal
-    method for fusing satellite images with different resolutions. Remote Sensing of Environment
-    172, 165-177.
-    """
+class ClassChange(Classified):
+    """All of FSDAF but its spatial prediction, which a subclass names: `interpolation`."""
 
     layers = ("fused", "similar")
     unchanged = "texture"
@@ -58,13 +32,6 @@ class Fsdaf(Classified):
     num_similar: int = param(
         20, ge=1, doc="alike neighbours, the pixel itself among them", source="eq 21, program"
     )
-    spatial: str | Method = param(
-        "tps",
-        choices=("tps", "cubic"),
-        also=Method,
-        doc="spatial prediction: thin-plate spline, cubic convolution, or a method that makes it",
-        source="eq 10-13",
-    )
     num_pure: int | None = param(
         None,
         ge=1,
@@ -73,19 +40,10 @@ class Fsdaf(Classified):
         source="program: 100",
     )
 
-    def __post_init__(self) -> None:
-        """Check the parameters, also against each other."""
-        super().__post_init__()
-        if 1 not in self.interpolation.pairs:
-            raise ValueError(
-                f"spatial={self.spatial!r} is no spatial prediction for {self.label}: it needs "
-                f"{self.interpolation.pairs[0]} pairs, and there is one"
-            )
-
     @property
     def interpolation(self) -> Method:
         """The method that makes the spatial prediction."""
-        return BUILT_IN[self.spatial] if isinstance(self.spatial, str) else self.spatial
+        raise NotImplementedError
 
     @property
     def on_gpu(self) -> bool:  # type: ignore[override]  # a spatial prediction may not
@@ -112,6 +70,10 @@ class Fsdaf(Classified):
         return self.window
 
     def prepare(self, scene: Whole) -> Prepared:
+        """Find what classes do, and prepare the spatial prediction."""
+        return prepare_both(scene, self.find(scene), self.interpolation)
+
+    def find(self, scene: Whole) -> Prepared:
         """Find classes, their changes on each date, and limits."""
         model = defer_model(scene, self.rules)
         found = scene.each(survey, model)
@@ -121,7 +83,7 @@ class Fsdaf(Classified):
             )
             for date in range(scene.dates)
         ]
-        return prepare_both(scene, Prepared(numbers=model, dated=dated), self.interpolation)
+        return Prepared(numbers=model, dated=dated)
 
     def memory(self, size: BlockSize) -> float:
         """Count spatial prediction and change, with halo; neighbours, and what they say."""
@@ -131,8 +93,11 @@ class Fsdaf(Classified):
 
     def block(self, b: Block) -> dict[str, np.ndarray]:
         """Return the prediction of each date and how many alike neighbours it has."""
-        own, spatial = part(b, self.interpolation)
-        return self.smoothed(own, self.changed(own, spatial), self.window // 2)
+        return self.predicted(*part(b, self.interpolation))
+
+    def predicted(self, b: Block, spatial: np.ndarray) -> dict[str, np.ndarray]:
+        """Return the layers from a block and its spatial prediction (date, band, y, x)."""
+        return self.smoothed(b, self.changed(b, spatial), self.window // 2)
 
     def smoothed(self, b: Block, change: np.ndarray, half: int) -> dict[str, np.ndarray]:
         """Return the layers: each pixel takes the weighted change of its most alike neighbours.
@@ -257,6 +222,59 @@ class Fsdaf(Classified):
         moved = np.where(np.isnan(moved), fused, moved)
         off = (fused < low) | (fused > high)
         return np.where(off, np.clip(moved, low, high), fused).astype(np.float32)
+
+
+@register("fsdaf")
+@dataclass(frozen=True, kw_only=True)
+class Fsdaf(ClassChange):
+    """Class changes from unmixed coarse change, its residual spread within cells [Zhu 2016].
+
+    The fine image is classified; the change of each class is the bounded least-squares solution
+    over the purest cells; what a cell leaves unexplained goes to its pixels by how far the spline
+    of the target's coarse image departs from the prediction, and by how mixed their surroundings
+    are; last, each pixel takes the weighted change of its most alike neighbours. All statistics
+    are of the whole scene. The default follows the authors' released program; differences from
+    it: the number of pure cells is bounded by the size of the scene, the spectral difference is
+    relative to the absolute value, and missing pixels are left out instead of being numbers.
+
+    A pixel is missing where its fine value is, or where none of its alike neighbours lies in a
+    cell with coarse data on both dates.
+
+    The spatial prediction (`spatial`) only decides which pixels of a cell take more of its
+    residual. It is a slot: any `xstf.method.Method` whose block returns the target made fine,
+    ``{"fused": (date, band, y, x)}``, fits there, such as a network that super-resolves the
+    coarse image. It declares its own `halo` and `reach`, prepares its own numbers and coarse
+    planes, and is given a block that is cut accordingly; its ``b.inner`` is what FSDAF wants to
+    know. Like any method it is a frozen dataclass, so that it pickles, hashes and tokenises.
+
+    References
+    ----------
+    Zhu, X., Helmer, E., Gao, F., Liu, D., Chen, J., Lefsky, M. (2016). A flexible spatiotemporal
+    method for fusing satellite images with different resolutions. Remote Sensing of Environment
+    172, 165-177.
+    """
+
+    spatial: str | Method = param(
+        "tps",
+        choices=("tps", "cubic"),
+        also=Method,
+        doc="spatial prediction: thin-plate spline, cubic convolution, or a method that makes it",
+        source="eq 10-13",
+    )
+
+    def __post_init__(self) -> None:
+        """Check the parameters, also against each other."""
+        super().__post_init__()
+        if 1 not in self.interpolation.pairs:
+            raise ValueError(
+                f"spatial={self.spatial!r} is no spatial prediction for {self.label}: it needs "
+                f"{self.interpolation.pairs[0]} pairs, and there is one"
+            )
+
+    @property
+    def interpolation(self) -> Method:
+        """The method that makes the spatial prediction."""
+        return BUILT_IN[self.spatial] if isinstance(self.spatial, str) else self.spatial
 
 
 FLOOR = np.float32(1e-12)  # keeps the relative difference finite at zero reflectance

@@ -2,7 +2,9 @@
 
 NETWORKS = (
     "biastf",
+    "cyclegan",
     "dlsdfm",
     "hcnn",
+    "msisr",
     "stf3dcnn",
 )  # the files that register a method of their name

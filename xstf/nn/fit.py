@@ -19,6 +19,7 @@ from xstf.gathering import Feed, as_dask
 from xstf.nn.checkpoint import differences, pack, unpack
 from xstf.nn.inputs import Normaliser
 from xstf.nn.kept import Kept, weights_of
+from xstf.nn.learned import Learned
 from xstf.nn.model import PairModel
 from xstf.nn.patches import Source
 from xstf.nn.predict import device_of, rounding
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from xstf.nn.method import Network
 
 N = TypeVar("N", bound="Network")
+COUNTS = {1: "one", 2: "two"}
 FINE_TUNE = 0.1  # of the learning rate, where training goes on from other weights
 
 
@@ -46,11 +48,11 @@ def fit(
     where = device_of(device)
     method = replace(method, weights=None)
     parts = with_observed(take_apart(scene))
-    known = _known(method, parts)
+    known = known_of(method, parts)
     dates = np.flatnonzero(parts.observed("fine") & parts.observed("coarse")).tolist()
     file = Kept.of(checkpoint, resume, known, parts, dates, init)
     drawing = method.upsample, method.patch, method.radius, method.seed, method.mix
-    source = Source.of(_feed(parts), dates, *drawing, method.series)
+    source = Source.of(feed_of(parts), dates, *drawing, method.series)
     model = _begun(method, source, init, known["scene"]).to(where)
     judged = source.judged()
     if judged is None:
@@ -68,13 +70,13 @@ def fit(
         scores = {} if judged is None else judge(model, judged, method.batch, where)
     file.keep(course)
     known |= {"history": course.history, "scores": {n: s.tolist() for n, s in scores.items()}}
-    _warn_of_scores(method, scores, model.normal)
+    warn_of_scores(method, scores, model.normal)
     return replace(method, weights=pack(model.state_dict(), known))
 
 
 def _begun(method: Network, source: Source, init: Any, scene: Mapping[str, Any]) -> PairModel:
     """Return the network before the first pass: drawn by the seed, or with other weights."""
-    tensors = None if init is None else _tensors_of(init, method, scene)
+    tensors = None if init is None else tensors_of(init, method, scene)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(method.seed)
         model = method.build(len(scene["bands"]))
@@ -113,17 +115,17 @@ def history(known: Mapping[str, Any]) -> xr.Dataset:
     return data.assign_coords(name=names)
 
 
-def _known(method: Network, parts: Parts) -> dict[str, Any]:
+def known_of(method: Learned, parts: Parts) -> dict[str, Any]:
     """Return what tells these weights from others: method, scene, dates, versions."""
     import xstf
 
     ds = parts.ds
     usable = parts.observed("fine") & parts.observed("coarse")
-    if usable.sum() < 2:
+    if usable.sum() < method.lessons:
         days = ", ".join(text_of(t) for t in parts.times[usable]) or "none"
         raise ValueError(
-            f"{method.label} learns from two or more dates with both images, and the scene has "
-            f"{days}; add pairs, or take a method that learns nothing"
+            f"{method.label} learns from {COUNTS[method.lessons]} or more dates with both images, "
+            f"and the scene has {days}; add pairs, or take a method that learns nothing"
         )
     declared = asdict(method)
     declared.pop("weights")
@@ -149,12 +151,12 @@ def bands_of(ds: xr.Dataset) -> list[str]:
     return [str(n) for n in range(ds.sizes["band"])]
 
 
-def _tensors_of(init: Any, method: Network, scene: Mapping[str, Any]) -> dict[str, torch.Tensor]:
+def tensors_of(init: Any, method: Learned, scene: Mapping[str, Any]) -> dict[str, torch.Tensor]:
     """Return the weights that training begins with, or raise where they do not fit."""
     weights = weights_of(init)
     if weights.data is None or "parameters" not in weights.known:
         raise ValueError("init is no trained network; give a file that fitted.save(path) wrote")
-    bound = {n: getattr(method, n) for n in (*method.shape, "upsample")}
+    bound = {n: getattr(method, n) for n in method.bound}
     wrong = differences({"method": weights.known["method"]}, {"method": method.name})
     wrong += differences(weights.known["parameters"], bound)
     wrong += differences(weights.known["scene"], scene)
@@ -165,7 +167,8 @@ def _tensors_of(init: Any, method: Network, scene: Mapping[str, Any]) -> dict[st
     return unpack(weights.data)
 
 
-def _feed(parts: Parts) -> Feed:
+def feed_of(parts: Parts) -> Feed:
+    """Return the images of a scene on dask, as patches are drawn from them."""
     return Feed(
         as_dask(parts.ds["fine"].astype("float32", copy=False).data),
         as_dask(parts.ds["coarse"].astype("float32", copy=False).data),
@@ -188,7 +191,7 @@ def _warn_of_size(method: Network, source: Source) -> None:
     )
 
 
-def _warn_of_scores(method: Network, scores: Mapping[str, np.ndarray], normal: Normaliser) -> None:
+def warn_of_scores(method: Learned, scores: Mapping[str, np.ndarray], normal: Normaliser) -> None:
     """Warn where a trivial prediction of what was held out is as good."""
     if not scores:
         return

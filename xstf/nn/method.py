@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
-from pathlib import Path
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from xstf.method import Block, Method, Prepared, Whole, param
+from xstf.method import Block, Prepared, Whole, param
 from xstf.methods._shared import UPSAMPLE, reach_of
-from xstf.nn import checkpoint, predict
-from xstf.nn.checkpoint import Weights, differences
+from xstf.nn import predict
+from xstf.nn.learned import Learned
 from xstf.nn.model import PairModel
 
 if TYPE_CHECKING:
@@ -25,7 +23,7 @@ N = TypeVar("N", bound="Network")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Network(Method):
+class Network(Learned):
     """Base of the networks: a method that is trained on the pairs of a scene before it predicts.
 
     Subclasses declare their parameters, build the network, and put the forecasts of the pairs
@@ -35,7 +33,6 @@ class Network(Method):
     on_gpu: ClassVar[bool] = True
     moves: ClassVar[bool] = True  # torch takes arrays to the GPU and back
     series: ClassVar[bool] = False  # whether it learns from all dates at once, not from two
-    shape: ClassVar[tuple[str, ...]] = ()  # parameters that the weights are bound to
 
     width: int = param(16, ge=1, doc="channels of each layer and band")
     epochs: int = param(60, ge=1, doc="passes over the scene")
@@ -50,11 +47,9 @@ class Network(Method):
     patience: int | None = param(
         15, ge=1, none=True, doc="passes without a better hold-out error before training ends"
     )
-    seed: int = param(0, ge=0, doc="draws weights, patches and what is held out")
     precision: str = param(
         "tf32", choices=("32", "tf32", "bf16"), doc="of the convolutions; tf32 on a GPU alone"
     )
-    weights: Weights | None = field(default=None, repr=False, metadata={"found": True})
 
     @staticmethod
     def lacking() -> str | None:
@@ -65,30 +60,10 @@ class Network(Method):
             return None
         return "torch sees no NVIDIA GPU; install its build for CUDA, and see what nvidia-smi says"
 
-    def __post_init__(self) -> None:
-        """Check the parameters, and that the weights are of such a network."""
-        super().__post_init__()
-        if self.weights is None:
-            return
-        known = self.weights.known["parameters"]
-        bound = (*self.shape, "upsample")
-        wrong = differences(known, {name: getattr(self, name) for name in bound})
-        if wrong:
-            raise ValueError(
-                f"this {self.label} was trained with other parameters ({'; '.join(wrong)}); leave "
-                "them as they are, or fit it anew"
-            )
-
     @property
-    def fitted(self) -> bool:
-        """Whether it has been trained."""
-        return self.weights is not None
-
-    @property
-    def parameters(self) -> dict[str, Any]:
-        """The parameters and their values; of the weights, what tells them from others."""
-        found = super().parameters
-        return found | ({"weights": self.weights.digest} if self.weights else {})
+    def bound(self) -> tuple[str, ...]:
+        """Names of all parameters that the weights are bound to."""
+        return (*self.shape, "upsample")
 
     @property
     def radius(self) -> int:
@@ -150,75 +125,19 @@ class Network(Method):
         """Coarse cells that the upsampling reads beyond."""
         return reach_of(self.upsample)
 
-    @property
-    def light(self: N) -> N:
-        """The method as blocks carry it: its tensors reach them once, by `prepare`."""
-        return self if self.weights is None else replace(self, weights=self.weights.light)
-
     def prepare(self, scene: Whole) -> Prepared:
         """Send the weights to the blocks."""
-        weights = self._trained()
-        if weights.data is None:
-            raise ValueError("these weights travel apart from their method; fuse where it is whole")
-        data = np.frombuffer(weights.data, np.uint8)
-        return Prepared(numbers=scene.constant(data, weights.digest))
+        return Prepared(numbers=self.sent(scene))
 
     def block(self, b: Block) -> dict[str, np.ndarray]:
         """Return the prediction of each date."""
-        return {"fused": predict.block(self, self._trained(), b)}
-
-    def suit(self, bands: list[str], scale: int, limits: tuple[float, float] | None) -> None:
-        """Raise where the weights were trained for another kind of scene, saying what differs."""
-        if self.weights is None:
-            return
-        wrong = differences(self.weights.known["scene"], _scene(bands, scale, limits))
-        if wrong:
-            raise ValueError(
-                f"this {self.label} was trained on another kind of scene ({'; '.join(wrong)}); "
-                "fit it on this one"
-            )
+        return {"fused": predict.block(self, self.trained, b)}
 
     def fit(self: N, scene: xr.Dataset, **options: Any) -> N:
         """Return the method trained on the known pairs of a scene; see `xstf.fit`."""
         from xstf.nn.fit import fit
 
         return fit(self, scene, **options)
-
-    def save(self, path: str | os.PathLike[str], *, overwrite: bool = False) -> Path:
-        """Write the trained method, whole or not at all; `xstf.load` reads it.
-
-        Parameters
-        ----------
-        path
-            A file, such as ``"dlsdfm.safetensors"``.
-        overwrite
-            Replace a trained method that is there.
-        """
-        weights = self._trained()
-        if Path(path).exists():
-            if not overwrite:
-                raise FileExistsError(f"{path} exists; give another path, or overwrite=True")
-            checkpoint.read(path)  # nothing but our own is ever replaced
-        return checkpoint.write(path, weights)
-
-    @property
-    def history(self) -> xr.Dataset:
-        """How the training went, (epoch,) and (epoch, band); what doing nothing scores beside it.
-
-        ``held_out_rmse`` is the error on the squares that training never saw, in the units of the
-        scene, ``held_out_trivial`` (name, band) that of trivial predictions of the same pixels.
-        """
-        from xstf.nn.fit import history
-
-        return history(self._trained().known)
-
-    def _trained(self) -> Weights:
-        if self.weights is None:
-            raise ValueError(
-                f"{self.label} is not trained yet; fitted = ds.stf.fit({self.label!r}) does it, "
-                "and fitted.save(path) keeps it"
-            )
-        return self.weights
 
 
 def weights_of_sides() -> Any:
@@ -230,7 +149,3 @@ def weights_of_sides() -> Any:
 def around_cell(scale: int) -> int:
     """Return half the side of a window of about a coarse cell."""
     return max(1, scale // 2)
-
-
-def _scene(bands: list[str], scale: int, limits: tuple[float, float] | None) -> dict[str, Any]:
-    return {"bands": bands, "scale": scale, "valid_range": limits}

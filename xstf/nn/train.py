@@ -122,7 +122,7 @@ def _stage(
     optimiser = torch.optim.Adam(parameters, how.rate)
     if course.model:
         model.load_state_dict(course.model)
-        _restore(optimiser, parameters, course.moments)
+        remember(optimiser, parameters, course.moments)
     for epoch in range(course.epoch, how.epochs):
         if how.patience is not None and course.since >= how.patience:
             return
@@ -133,8 +133,8 @@ def _stage(
         loss = _pass(model, batches(crops, how.batch), optimiser, device)
         _note(model, judged, how, device, course, loss, rate)
         course.epoch = epoch + 1
-        course.model = _copied(model.state_dict())
-        course.moments = _kept(optimiser, parameters)
+        course.model = copied(model.state_dict())
+        course.moments = moments_of(optimiser, parameters)
         after(course)
 
 
@@ -183,7 +183,7 @@ def _note(
 
 def _keep_best(model: PairModel, errors: np.ndarray | None, course: Course) -> bool:
     """Keep the weights of the bands that are better than ever; return whether any is."""
-    now = _copied(model.state_dict())
+    now = copied(model.state_dict())
     if errors is None or not course.best:
         course.best, course.least = now, [] if errors is None else errors.tolist()
         return True
@@ -256,17 +256,20 @@ def _by_band(image: Tensor) -> Tensor:
     return image.movedim(-3, 0).flatten(1).sum(1)
 
 
-def _copied(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def copied(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return tensors in main memory that training does not change."""
     return {name: tensor.detach().cpu().clone() for name, tensor in state.items()}
 
 
-def _kept(optimiser: torch.optim.Adam, parameters: list[torch.nn.Parameter]) -> dict[str, Tensor]:
+def moments_of(
+    optimiser: torch.optim.Adam, parameters: list[torch.nn.Parameter]
+) -> dict[str, Tensor]:
     """Return what the optimiser knows of each parameter."""
     known = enumerate(optimiser.state[p] for p in parameters)
     return {f"{n}/{what}": state[what].cpu().clone() for n, state in known for what in MOMENTS}
 
 
-def _restore(
+def remember(
     optimiser: torch.optim.Adam,
     parameters: list[torch.nn.Parameter],
     moments: Mapping[str, Tensor],
