@@ -1,4 +1,4 @@
-"""Classes of spectra that are alike: k-means on a sample of the scene."""
+"""Classes of spectra that are alike: k-means on a sample of the scene, without chance."""
 
 from __future__ import annotations
 
@@ -8,38 +8,44 @@ Array = np.ndarray
 
 SOFT = 3.0  # times the median squared distance from the nearest class: shared between classes
 ROUNDS = 30  # of k-means
-STARTS = 5  # of which the best goes on,
-EARLY = 4  # after so many rounds
 TINY = 1e-6  # of the deviation: differences that are none
 
 
 def find_classes(spectra: Array, number: int) -> tuple[Array, float]:
     """Return the centres of classes of spectra (pixel, band), and how sharp classes are."""
-    centres, apart = _k_means(spectra.astype(np.float64), number)
-    return centres.astype(np.float32), 1 / (2 * SOFT * max(float(np.median(apart)), TINY))
+    from xstf.kernels.solve import one_thread
+
+    points = spectra.astype(np.float64)
+    with one_thread():
+        centres = _moved(points, _halved(points, number), ROUNDS)
+    apart = np.median(_squares(points, centres).min(axis=1))
+    return centres.astype(np.float32), 1 / (2 * SOFT * max(float(apart), TINY))
 
 
-def _k_means(points: Array, number: int) -> tuple[Array, Array]:
-    """Return the centres of classes, and the squared distance of each point from its own.
+def _halved(points: Array, number: int) -> Array:
+    """Return the means of parts: the widest is cut across its longest axis until there are enough.
 
-    Of some starts the best after a few rounds goes on.
+    K-means that begin there have no seed, and are as good as the best of several drawn at random.
+    There are fewer parts if there are fewer spectra.
     """
-    starts = [_moved(points, _start(points, number, seed), EARLY) for seed in range(STARTS)]
-    centres = min(starts, key=lambda found: _squares(points, found).min(axis=1).sum())
-    centres = _moved(points, centres, ROUNDS)
-    return centres, _squares(points, centres).min(axis=1)
+    parts, widths = [points], [_width(points)]
+    while len(parts) < number and max(widths) > 0:
+        widest = int(np.argmax(widths))
+        away = parts[widest] - parts[widest].mean(axis=0)
+        axis = np.linalg.eigh(np.einsum("ij,ik->jk", away, away))[1][:, -1]
+        upper = (away * axis).sum(axis=1) > 0
+        if upper.all() or not upper.any():  # alike but for rounding
+            widths[widest] = 0.0
+            continue
+        halves = [parts[widest][upper], parts[widest][~upper]]
+        parts[widest : widest + 1] = halves
+        widths[widest : widest + 1] = [_width(half) for half in halves]
+    return np.stack([part.mean(axis=0) for part in parts])
 
 
-def _start(points: Array, number: int, seed: int) -> Array:
-    """Return centres drawn one by one, by the squared distance from those that are there."""
-    rng = np.random.default_rng(seed)
-    centres = points[rng.integers(len(points))][None]
-    apart = _squares(points, centres)[:, 0]
-    while len(centres) < number and apart.any():
-        chosen = np.searchsorted(np.cumsum(apart), rng.uniform() * apart.sum())
-        centres = np.concatenate([centres, points[min(chosen, len(points) - 1)][None]])
-        apart = np.minimum(apart, _squares(points, centres[-1:])[:, 0])
-    return centres
+def _width(points: Array) -> float:
+    """Return the sum of squared distances of points from their mean."""
+    return float(((points - points.mean(axis=0)) ** 2).sum())
 
 
 def _moved(points: Array, centres: Array, rounds: int) -> Array:

@@ -15,9 +15,9 @@ from xstf.methods._gp_sensor import LEAST, Sensor, part_of
 Array = np.ndarray
 
 RADIUS = 2  # fine pixels: of the window that spectra are denoised in
-# times the median squared difference of neighbours: alike enough to be averaged, by how many pairs
-# are looked at
-BREADTH = {1: 3.0, 2: 2.0}
+# times the median squared difference of neighbours: alike enough to be averaged, where one pair is
+# looked at and where several are
+BREADTH = (3.0, 2.0)
 SAMPLE = 8000  # pixels that classes are found from, on an even lattice
 
 
@@ -127,7 +127,7 @@ def find_look(windows: Array, statistics: Statistics, pairs: tuple[int, ...], cl
         for place in (middle + 1, middle + side)
         for apart in [((scaled[:, place] - scaled[:, middle]) ** 2).mean(axis=0)]
     ]
-    alike = 1 / (2 * BREADTH[len(pairs)] * max(float(np.mean(noise)), TINY) * len(mean))
+    alike = 1 / (2 * BREADTH[len(pairs) > 1] * max(float(np.mean(noise)), TINY) * len(mean))
     spectra = _denoised(scaled.reshape(len(mean), side, side, -1), alike)
     return Look(pairs, mean, deviation, alike, *find_classes(spectra, classes))
 

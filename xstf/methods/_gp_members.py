@@ -54,7 +54,7 @@ def members_of(times: Array, target: np.datetime64) -> tuple[Member, ...]:
     alone, others = 0.25, 0.0
     if count > 2:
         found = [Member("both", both, both, 0.3), Member("all", both, tuple(range(count)), 0.3)]
-        alone, others = 0.12, 0.16 / (count - 2)
+        alone, others = 0.14, 0.06
     found += [
         Member(name, (pair,), (pair,), alone)
         for name, pair in zip(("first", "last"), both, strict=True)

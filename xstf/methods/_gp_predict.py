@@ -17,10 +17,11 @@ from xstf.methods._gp_solve import Found
 
 Array = np.ndarray
 
-# What the squared error of a pixel is made of, by the number of pairs: what the model leaves
-# unknown, squared detail, squared change, squared coarse error. Found on simulated and real scenes.
-DOUBT = {1: (1.0, 1.0, 0.1, 1.0), 2: (0.3, 0.12, 0.003, 0.7)}
-APART = 1.2  # of the mean squared difference of members from their mean
+# What the squared error of a pixel is made of, with one pair and with several: what the model
+# leaves unknown, squared detail, squared change, squared coarse error, and the variance of change,
+# which stands for what no image shows. Found on simulated and real scenes.
+DOUBT = {1: (1.8, 0.1, 0.02, 1.2, 0.1), 2: (0.15, 0.1, 0.001, 1.4, 0.001)}
+APART = 1.05  # of the mean squared difference of members from their mean
 LOCALLY = 2  # power of the variance of change around a pixel by which members are weighed
 MARGIN = 17  # cells around a block whose weights are read: what the longest covariance takes
 
@@ -140,7 +141,7 @@ class Prediction:
         """Return the variance of the error of each pixel, (band, y, x).
 
         What the model leaves unknown, the detail that may have gone, a share of the squared change,
-        and the error of the coarse change, each times what `DOUBT` says.
+        the error of the coarse change, and a share of its variance, each times what `DOUBT` says.
 
         Parameters
         ----------
@@ -150,9 +151,11 @@ class Prediction:
             How many pairs have a say.
         """
         found, error = self.found, self.b.numbers.error
-        unknown, detail, moved, coarse = DOUBT[pairs]
+        unknown, detail, moved, coarse, hidden = DOUBT[pairs]
         departed = change - found.mean.astype(np.float32)[:, None, None]
-        of_cells = np.stack([unknown * found.deviation**2, coarse * error.deviation**2])
+        variance = found.deviation**2
+        everywhere = hidden * variance + coarse * error.deviation**2
+        of_cells = np.stack([unknown * variance, everywhere])
         shares, constant = of_cells.astype(np.float32)[..., None, None]
         return (
             shares * self.unknown() + constant

@@ -51,7 +51,7 @@ class Gpfuse(Method):
     unchanged = "flat"
     layers = ("fused", "sd")
     cells = True
-    classes: int = param(36, ge=1, le=128, doc="soft classes of the fine image")
+    classes: int = param(48, ge=1, le=128, doc="soft classes of the fine image")
     cell: int | None = side_of_cell()
 
     def halo(self, scale: int) -> int:
@@ -59,15 +59,14 @@ class Gpfuse(Method):
         return RADIUS
 
     def memory(self, size: BlockSize) -> float:
-        """Count the shares of classes and the spectra of each member, and results of the dates."""
-        spectra = (5 + 11 * (size.layers > 1)) * size.bands
-        members = (
-            (1 if size.pairs == 1 else size.pairs + 2)
-            * VALUE
-            * (1.5 * self.classes + spectra)
-            * size.inner
-        )
-        return members + 1.5 * size.layers * size.layer
+        """Count classes and spectra of each look, images of the members, results of the dates."""
+        alone = size.pairs == 1
+        # dates between other pairs are looked at through more couples
+        looks = 1 if alone else 3 if size.pairs == 2 else 2 * size.pairs
+        members = 1 if alone else size.pairs + 2 + (size.pairs > 2)
+        spectra = looks * (self.classes + 2 * size.bands * min(size.pairs, 4))
+        images = (5 + 11 * (size.layers > 1)) * size.bands * members
+        return VALUE * (spectra + images) * size.inner + 1.5 * size.layers * size.layer
 
     def memory_aside(self, cells: int) -> float:
         """Count what is known of each cell, and the equations of tiles and windows."""
@@ -140,7 +139,7 @@ def _deviation(
 
     apart = blend(weights, [(image - fused) ** 2 for image in images])
     variance = of(1) if len(members) == 1 else of(2) + np.float32(APART) * apart
-    alone = np.isnan(images[0])  # what only one of two pairs shows
+    alone = np.isnan(images[0])  # what one of the pairs around the date lacks
     if len(members) > 1 and alone.any():
         variance = np.where(alone, of(1), variance)
     return np.sqrt(variance)
@@ -198,7 +197,8 @@ def _solved(
     step = target - np.mean([coarse[p] for p in member.pairs], axis=0, dtype=np.float64)
     # half the error of a pair cancels in the mean of two
     trust = TRUST[min(len(coarse), 2)] * (2 if len(member.pairs) < len(both.pairs) else 1)
-    share, features, sizes = member.share, np.empty((0, *step.shape[1:])), ()
+    share, features = member.share, np.empty((0, *step.shape[1:]))
+    sizes: tuple[int, ...] = ()
     if member.looks:
         features, sizes = seen[member.look], numbers.looks[member.look].sizes
     else:
