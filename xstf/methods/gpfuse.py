@@ -19,7 +19,7 @@ from xstf.methods._shared import side_of_cell
 from xstf.sizes import VALUE, BlockSize
 
 DETAIL = 0.5  # of one pair's detail that is kept
-TRUST = {1: 0.5, 2: 0.4}  # of the variance of the coarse error, by the number of pairs
+TRUST = {1: 0.5, 2: 0.4}  # of the variance of the coarse error, with one pair and with several
 SMOOTHEST = 0.7  # share of error in coarse change, beyond which smooth change counts no more
 LEAST = 0.01  # a share of smooth change that is not worth while
 
@@ -34,17 +34,17 @@ class Gpfuse(Method):
     spectrum or class is worth differs from place to place. How much of each there is, the scene
     decides by maximum likelihood. The sensor has a point spread and a shift, which are found, and
     an error that neighbouring cells share. Detail that denoising removes is kept by the share that
-    lasts. With two pairs three such processes are averaged: from the mean of both pairs, which
-    counts half, and from each alone. ``docs/gpfuse.md`` has the equations.
+    lasts. With two pairs such processes are averaged: from the mean of both pairs, and from each
+    alone, the more the less has changed since. ``pairs=4`` adds what further pairs show: fields
+    that look alike on two dates part on a third. ``docs/gpfuse.md`` has the equations.
 
-    Use it where one or two pairs are at hand and accuracy matters; with ``quality=True`` it says
-    how far each pixel may be off. Not for scenes of fewer than about a hundred cells, which cannot
-    tell so much apart, nor for texture that must stay as it is: with one pair, half of the finest
-    detail is taken for noise.
+    Use it where accuracy matters; with ``quality=True`` it says how far each pixel may be off. Not
+    for scenes of fewer than about a hundred cells, which cannot tell so much apart, nor for texture
+    that must stay as it is: with one pair, half of the finest detail is taken for noise.
 
     A pixel is missing where its fine value is missing in every pair. A missing cell leaves no hole:
-    those around it say what changed. With two pairs, a pixel that one of them lacks comes from the
-    other. Values are not clipped to the valid range.
+    those around it say what changed. A pixel that one of several pairs lacks comes from the others.
+    Values are not clipped to the valid range.
     """
 
     pairs = range(1, 16)
@@ -75,7 +75,7 @@ class Gpfuse(Method):
     def prepare(self, scene: Whole) -> Prepared:
         """Find the sensor, the classes, and the weights of the cells on each date."""
         dated = [members_of(scene.times, target) for target in scene.target_times]
-        members = list({m.aspect: m for found in dated for m in found}.values())
+        members = list({m.aspect: m for own in dated for m in own}.values())
         stride = max(1, int(np.ceil(np.sqrt(scene.shape[0] * scene.shape[1] / SAMPLE))))
         coarse = [scene.coarse(pair) for pair in range(scene.pairs)]
         found = scene.each(survey, stride, halo=RADIUS)
@@ -85,10 +85,10 @@ class Gpfuse(Method):
         numbers = scene.once(_numbers, sensor, looks, seen, members, *coarse)
         solved = [
             [
-                scene.once(_solved, m, found[0], numbers, seen, scene.target(date), *coarse)
-                for m in found
+                scene.once(_solved, m, own[0], numbers, seen, scene.target(date), *coarse)
+                for m in own
             ]
-            for date, found in enumerate(dated)
+            for date, own in enumerate(dated)
         ]
         names = sorted({m.look for m in members if m.looks})
         planes = {f"seen {look}": [scene.once(_padded, seen, look)] for look in names}
@@ -96,8 +96,8 @@ class Gpfuse(Method):
             planes[f"weights {m.name}"] = [scene.once(_padded, s[n], "weights") for s in solved]
             planes[f"gain {m.name}"] = [scene.once(_padded, s[n], "gain", "edge") for s in solved]
         founds = [
-            scene.once(_founds, [m.name for m in found], *s)
-            for found, s in zip(dated, solved, strict=True)
+            scene.once(_founds, [m.name for m in own], *s)
+            for own, s in zip(dated, solved, strict=True)
         ]
         return Prepared(numbers=numbers, dated=founds, planes=planes, margin=MARGIN)
 
