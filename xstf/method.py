@@ -68,6 +68,8 @@ class Whole(Protocol):
     bands: int
     pairs: int
     dates: int
+    times: Array  # (pair,) datetime64
+    target_times: Array  # (date,) datetime64
     valid_range: tuple[float, float] | None
     has: frozenset[str]  # names of the scene's own planes, such as "classes"
 

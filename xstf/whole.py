@@ -56,6 +56,9 @@ class LazyWhole:
         self._name, self._tasks, self._reading = name, tasks, reading
         self.shape, self.scale, self.unit = feed.grid.shape, feed.grid.scale, feed.grid.unit
         self.pairs, self.dates = len(group.pairs), len(group.targets)
+        self.times, self.target_times = (
+            feed.times[list(dates)] for dates in (group.pairs, group.targets)
+        )
         self.bands = feed.fine.shape[1]
         self.valid_range = feed.valid_range
         self.has = frozenset(feed.planes)

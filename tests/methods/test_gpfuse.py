@@ -11,12 +11,15 @@ from tests.oracles import gpfuse as oracle
 from xstf.kernels.bilateral import belong, near_weights, smooth
 from xstf.kernels.footprints import add_worth, footprints
 from xstf.methods import _gp_model as model
+from xstf.methods._gp_classes import find_classes
+from xstf.methods._gp_error import find_error, standard
 from xstf.methods._gp_features import kept_detail
 from xstf.methods._gp_gain import find_gain, spread_gain
-from xstf.methods._gp_predict import Prediction
+from xstf.methods._gp_members import members_of
+from xstf.methods._gp_predict import Prediction, blend, describe
 from xstf.methods._gp_sensor import Sensor, find_sensor, seen_by
-from xstf.methods._gp_solve import solve, standard, tiles
-from xstf.methods.gpfuse import MEMBERS, TRUST, Gpfuse
+from xstf.methods._gp_solve import solve, tiles
+from xstf.methods.gpfuse import TRUST, Gpfuse
 
 SCALE = 4
 
@@ -25,6 +28,15 @@ SCALE = 4
 def scene():
     ds, truth = xstf.simulate(
         "mixed", size=(56, 48), scale=SCALE, dates=4, pairs=2, bands=("red", "nir"), seed=6
+    )
+    return ds.compute(), truth.compute()
+
+
+@pytest.fixture(scope="module")
+def series():
+    """Three pairs, of which the first and the last are not near; dates 1 and 3 are wanted."""
+    ds, truth = xstf.simulate(
+        "mixed", size=(56, 48), scale=SCALE, dates=5, pairs=3, bands=("red", "nir"), seed=6
     )
     return ds.compute(), truth.compute()
 
@@ -45,12 +57,12 @@ class Watched(Gpfuse):
         return super().block(b)
 
 
-@pytest.mark.parametrize("pairs", [1, 2])
-def test_equals_a_dense_gaussian_process(scene, pairs):
+@pytest.mark.parametrize("pairs", [1, 2, 3])
+def test_equals_a_dense_gaussian_process(scene, series, pairs):
     """The whole scene is one window and one tile, so nothing is approximated."""
-    ds = scene[0]
+    ds = (series if pairs == 3 else scene)[0]
     GIVEN.clear()
-    options = {"pairs": "nearest" if pairs == 1 else "auto", "blocksize": 1000}
+    options = {"pairs": {1: "nearest", 2: "auto", 3: 3}[pairs], "blocksize": 1000}
     date = ds.time.values[1]
     ds.stf.fuse(Watched(classes=5), dates=date, **options).compute(scheduler="sync")
     (b,) = GIVEN
@@ -60,14 +72,20 @@ def test_equals_a_dense_gaussian_process(scene, pairs):
     place = tuple(at.ravel() for at in np.indices((rows - 2, columns - 2)))
     far = [gap[:, None] - gap for gap in place]
     apart = np.hypot(*far)
-    for number, member in enumerate(MEMBERS[pairs]):
-        made, found = Prediction(b, member, number), b.dated[0][number]
-        look = b.numbers.looks[member.name]
+    members = members_of(b.times, b.target_times[0])
+    assert len(members) == {1: 1, 2: 4, 3: 6}[pairs]
+    for member in members:
+        found = b.dated[0][member.name]
+        if found.share == 0:
+            assert member.name == "smooth"
+            continue
+        made = Prediction(b, 0, member, describe(b, [member])[member.look])
+        look = b.numbers.looks[member.look]
         step = (b.target[0] - b.coarse[list(member.pairs)].astype(float).mean(axis=0))[:, *inner]
-        seen = b.made[f"seen {member.name}"][0]
+        seen = b.made[f"seen {member.look}"][0]
         spare = (seen.shape[1] - (rows - 2)) // 2
         means = seen[:, spare:-spare, spare:-spare].astype(float)
-        trust = TRUST[pairs] * (2 if len(member.pairs) < pairs else 1)
+        trust = TRUST[min(pairs, 2)] * (2 if len(member.pairs) < min(pairs, 2) else 1)
         steps = model.find_steps(sensor, 16)
         again, _, gain = solve(step, means, look.sizes, steps, error, trust)
         np.testing.assert_allclose(again.variance, found.variance, rtol=1e-4)
@@ -85,11 +103,54 @@ def test_equals_a_dense_gaussian_process(scene, pairs):
                 (model.LOCAL, found.variance[len(model.SMOOTH) :]), found.whole,
                 found.white + model.JITTER,
             ),
-            level[:, None, None] * coarse, (spread_gain(gain, steps)[0], made.gain(0)),
+            level[:, None, None] * coarse, (spread_gain(gain, steps)[0], made.gain()),
         )  # fmt: skip
-        off = np.abs(made.change(0) - expected)
+        off = np.abs(made.change() - expected)
         # covariances end at three and a half lengths
         assert off.max() < 0.01 * expected.std()
+
+
+def test_members_are_of_the_pairs_around_the_date():
+    times = np.array(["2020-01-01", "2020-02-01", "2020-03-01", "2020-04-01"], "datetime64[ns]")
+    for target, both in (("2020-02-15", (1, 2)), ("2020-05-01", (2, 3)), ("2019-12-01", (0, 1))):
+        members = {m.name: m for m in members_of(times, np.datetime64(target))}
+        assert members["both"].looks == members["both"].pairs == both
+        assert members["all"].pairs == both
+        assert members["all"].looks == (0, 1, 2, 3)
+        assert [members[name].pairs for name in ("first", "last")] == [(p,) for p in both]
+        alone = sorted(m.pairs[0] for m in members.values() if len(m.pairs) == 1)
+        assert alone == [0, 1, 2, 3]
+        assert members["smooth"].looks == ()
+    assert [m.name for m in members_of(times[:1], times[1])] == ["one"]
+    assert [m.share for m in members_of(times[:2], times[1])] == [0.5, 0.25, 0.25, 0]
+
+
+def test_where_cells_tell_little_change_is_smooth(scene):
+    """A coarse image that is mostly error: the smooth member counts, and the error falls."""
+    ds, truth = scene[0].copy(deep=True), scene[1]
+    rng = np.random.default_rng(4)
+    date = ds.time.values[1]
+    wrong = ds.copy(deep=True)
+    wrong["coarse"] += rng.normal(0, 0.05, ds.coarse.shape).astype(np.float32)
+    shares, errors = [], []
+    for given in (ds, wrong):
+        GIVEN.clear()
+        given.stf.fuse(Watched(), dates=date, blocksize=1000).compute(scheduler="sync")
+        shares.append(GIVEN[0].dated[0]["smooth"].share)
+        fused = given.stf.fuse("gpfuse", dates=date).compute()
+        errors.append(rmse(fused, truth.sel(time=[date])))
+    assert shares[0] == 0
+    assert 0.04 < shares[1] <= 0.49
+    add = rmse(wrong.stf.fuse("add", dates=date).compute(), truth.sel(time=[date]))
+    assert errors[0] < errors[1] < add
+
+
+def test_blending_counts_those_that_say_something():
+    images = [np.array([[[1.0, np.nan, np.nan]]], np.float32), np.full((1, 1, 3), 4, np.float32)]
+    images[1][0, 0, 2] = np.nan
+    weights = [np.full((1, 1, 3), w, np.float32) for w in (1, 2)]
+    np.testing.assert_allclose(blend(weights, images), [[[3, 4, np.nan]]])
+    np.testing.assert_array_equal(blend(weights[:1], images[:1]), images[0])
 
 
 def test_variances_maximise_the_likelihood():
@@ -189,9 +250,38 @@ def test_from_pixels_to_cells_and_back():
 
 def test_kept_detail_of_noise_and_of_what_stays():
     products = np.array([[1.0, 0.25], [1.0, 1.0], [1.0, 1.0]])[:, :, None, None]
-    mean, alone = kept_detail(products.astype(np.float32))
+    mean, *alone = kept_detail(products.astype(np.float32))
     np.testing.assert_allclose(mean, [1, 2 * 0.375 / 1.25])
     np.testing.assert_allclose(alone, [[1, 0.375]] * 2)
+
+
+def test_classes_are_found_without_chance():
+    rng = np.random.default_rng(7)
+    middles = rng.normal(0, 5, (6, 3))
+    points = (middles[rng.integers(6, size=900)] + rng.normal(0, 0.1, (900, 3))).astype(np.float32)
+    centres, sharp = find_classes(points, 6)
+    apart = np.linalg.norm(middles[:, None] - centres, axis=2)
+    assert (np.sort(apart.argmin(axis=1)) == np.arange(6)).all()
+    assert apart.min(axis=1).max() < 0.05
+    # three bands of deviation 0.1: half of the squared distances are below 2.37 * 0.01
+    assert sharp == pytest.approx(1 / (2 * 3 * 0.0237), rel=0.1)
+    again, _ = find_classes(points, 6)
+    np.testing.assert_array_equal(again, centres)
+    assert len(find_classes(np.repeat(points[:2], 50, axis=0), 6)[0]) == 2
+
+
+def test_the_error_is_that_of_all_differences():
+    rng = np.random.default_rng(8)
+    white = rng.normal(size=(2, 3, 2, 30, 30)) * np.array([1.0, 3.0])[:, None, None]
+    steps = model.find_steps(Sensor(8), 32)
+    error = find_error(white[0], steps)
+    np.testing.assert_allclose(error.deviation, [1, 3], rtol=0.05)
+    assert error.variance[-1] > 0.9
+    assert error.variance.sum() == pytest.approx(1)
+    mixed = np.stack([white[0, 0], 2 * white[0, 1]])
+    np.testing.assert_allclose(
+        find_error(mixed, steps).deviation, np.sqrt(2.5) * error.deviation, rtol=0.05
+    )
 
 
 def test_gains_follow_change_unless_it_may_be_error():
@@ -290,6 +380,42 @@ def test_what_one_pair_lacks_comes_from_the_other(scene):
     np.testing.assert_array_equal(alone.sd.isnull().values[0], hole)
 
 
+@pytest.fixture(scope="module")
+def from_three(series):
+    ds = series[0].copy(deep=True)
+    ds["fine"][0, :, 20:26, 12:19] = np.nan
+    ds["fine"][2, 1, 40, 30] = np.nan
+    return ds, ds.stf.fuse("gpfuse", pairs=3, quality=True, blocksize=1000).compute()
+
+
+def test_three_pairs_in_any_cut_and_one_date_at_a_time(from_three):
+    """Both dates have other pairs around them."""
+    ds, expected = from_three
+    options = {"pairs": 3, "quality": True}
+    cut = ds.chunk(y=20, x=12, time=2).stf.fuse("gpfuse", blocksize=16, **options).compute()
+    xr.testing.assert_identical(cut, expected)
+    assert expected.sizes["time"] == 2
+    for time in expected.time.values:
+        one = ds.stf.fuse("gpfuse", dates=time, blocksize=24, **options).compute()
+        xr.testing.assert_identical(one, expected.sel(time=[time]))
+
+
+def test_what_one_of_three_pairs_lacks_comes_from_the_others(from_three, series):
+    _, made = from_three
+    assert not made.fused.isnull().any()
+    assert not made.sd.isnull().any()
+    whole = series[0].stf.fuse("gpfuse", pairs=3).compute()
+    truth = series[1].sel(time=whole.time)
+    assert rmse(made.fused, truth) < 1.1 * rmse(whole, truth)
+
+
+def test_a_third_pair_helps_on_the_whole(series):
+    ds, truth = series
+    three, two = (ds.stf.fuse("gpfuse", pairs=p).compute() for p in (3, "auto"))
+    truth = truth.sel(time=two.time)
+    assert rmse(three, truth) < rmse(two, truth)
+
+
 def test_bands_that_are_never_there_together(scene):
     ds = scene[0].copy(deep=True)
     ds["coarse"][1, 0, :, ::2] = np.nan
@@ -299,14 +425,19 @@ def test_bands_that_are_never_there_together(scene):
     assert rmse(found, scene[1].sel(time=[date])) < 0.05
 
 
-def test_from_store_to_store_it_is_the_same(scene, tmp_path):
+def test_from_store_to_store_it_is_the_same(scene, series, tmp_path):
     """Features are kept once for all dates, weights for each."""
+    path = xstf.save(series[0].chunk(y=16, x=24, time=1), tmp_path / "series.zarr")
+    xstf.fuse_store(path, tmp_path / "three.zarr", "gpfuse", pairs=3, blocksize=16)
+    found = xr.open_zarr(tmp_path / "three.zarr", decode_coords="all", consolidated=False)
+    expected = series[0].stf.fuse("gpfuse", pairs=3).compute()
+    np.testing.assert_array_equal(found.fused.values, expected.values)
     ds = scene[0].chunk(y=16, x=24, time=1)
     path = xstf.save(ds, tmp_path / "scene.zarr")
     xstf.fuse_store(path, tmp_path / "fused.zarr", "gpfuse", blocksize=16)
     kept = sorted(p.name for p in (tmp_path / "fused.zarr/xstf/prepared/fused/0").glob("*"))
-    assert "seen both" in kept
-    assert len(list((tmp_path / "fused.zarr/xstf/prepared/fused/0/seen both").glob("[0-9]*"))) == 1
+    assert "seen 0-1" in kept
+    assert len(list((tmp_path / "fused.zarr/xstf/prepared/fused/0/seen 0-1").glob("[0-9]*"))) == 1
     found = xr.open_zarr(tmp_path / "fused.zarr", decode_coords="all", consolidated=False)
     expected = scene[0].stf.fuse("gpfuse").compute()
     np.testing.assert_array_equal(found.fused.values, expected.values)

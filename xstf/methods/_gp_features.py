@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from xstf.method import Block, Statistics
+from xstf.methods._gp_classes import TINY, find_classes
+from xstf.methods._gp_members import Member
 from xstf.methods._gp_sensor import LEAST, Sensor, part_of
 
 Array = np.ndarray
 
 RADIUS = 2  # fine pixels: of the window that spectra are denoised in
-# times the median squared difference of neighbours: alike enough to be averaged, by how many pairs
-# are looked at
-BREADTH = {1: 3.0, 2: 2.0}
-SOFT = 3.0  # times the median squared distance from the nearest class: shared between classes
+# times the median squared difference of neighbours: alike enough to be averaged, where one pair is
+# looked at and where several are
+BREADTH = (3.0, 2.0)
 SAMPLE = 8000  # pixels that classes are found from, on an even lattice
-ROUNDS = 30  # of k-means
-STARTS = 5  # of which the best goes on,
-EARLY = 4  # after so many rounds
-TINY = 1e-6  # of the deviation: differences that are none
 
 
 @dataclass(frozen=True)
@@ -130,9 +127,9 @@ def find_look(windows: Array, statistics: Statistics, pairs: tuple[int, ...], cl
         for place in (middle + 1, middle + side)
         for apart in [((scaled[:, place] - scaled[:, middle]) ** 2).mean(axis=0)]
     ]
-    alike = 1 / (2 * BREADTH[len(pairs)] * max(float(np.mean(noise)), TINY) * len(mean))
+    alike = 1 / (2 * BREADTH[len(pairs) > 1] * max(float(np.mean(noise)), TINY) * len(mean))
     spectra = _denoised(scaled.reshape(len(mean), side, side, -1), alike)
-    return Look(pairs, mean, deviation, alike, *_classes(spectra, classes))
+    return Look(pairs, mean, deviation, alike, *find_classes(spectra, classes))
 
 
 def _denoised(windows: Array, alike: float) -> Array:
@@ -147,62 +144,14 @@ def _denoised(windows: Array, alike: float) -> Array:
     return middle[~np.isnan(windows[:, RADIUS, RADIUS]).any(axis=0)]
 
 
-def _classes(spectra: Array, number: int) -> tuple[Array, float]:
-    """Return the centres of classes of spectra (pixel, band), and how sharp classes are."""
-    centres, apart = _k_means(spectra.astype(np.float64), number)
-    return centres.astype(np.float32), 1 / (2 * SOFT * max(float(np.median(apart)), TINY))
-
-
-def _k_means(points: Array, number: int) -> tuple[Array, Array]:
-    """Return the centres of classes, and the squared distance of each point from its own.
-
-    Of some starts the best after a few rounds goes on.
-    """
-    starts = [_moved(points, _start(points, number, seed), EARLY) for seed in range(STARTS)]
-    centres = min(starts, key=lambda found: _squares(points, found).min(axis=1).sum())
-    centres = _moved(points, centres, ROUNDS)
-    return centres, _squares(points, centres).min(axis=1)
-
-
-def _start(points: Array, number: int, seed: int) -> Array:
-    """Return centres drawn one by one, by the squared distance from those that are there."""
-    rng = np.random.default_rng(seed)
-    centres = points[rng.integers(len(points))][None]
-    apart = _squares(points, centres)[:, 0]
-    while len(centres) < number and apart.any():
-        chosen = np.searchsorted(np.cumsum(apart), rng.uniform() * apart.sum())
-        centres = np.concatenate([centres, points[min(chosen, len(points) - 1)][None]])
-        apart = np.minimum(apart, _squares(points, centres[-1:])[:, 0])
-    return centres
-
-
-def _moved(points: Array, centres: Array, rounds: int) -> Array:
-    """Return centres after some rounds of k-means; one that is nobody's stays."""
-    for _ in range(rounds):
-        name = _squares(points, centres).argmin(axis=1)
-        count = np.bincount(name, minlength=len(centres))[:, None]
-        sums = np.stack([np.bincount(name, band, len(centres)) for band in points.T], axis=1)
-        moved = np.where(count > 0, sums / np.maximum(count, 1), centres)
-        if np.array_equal(moved, centres):
-            break
-        centres = moved
-    return centres
-
-
-def _squares(points: Array, centres: Array) -> Array:
-    """Return squared distances, (point, centre); not by BLAS, whose sums depend on its threads."""
-    total = np.zeros((len(points), len(centres)))
-    for band, centre in zip(points.T, centres.T, strict=True):
-        total += (band[:, None] - centre) ** 2
-    return total
-
-
-def cells(b: Block, looks: Mapping[str, Look], sensor: Sensor) -> dict[str, Array]:
+def cells(
+    b: Block, looks: Mapping[str, Look], members: Sequence[Member], sensor: Sensor
+) -> dict[str, Array]:
     """Return what the sensor sees of each cell of a tile, (..., rows, columns).
 
     ``seen``: of the fine images, (pair and band, ...). For each look its features, NaN where too
-    little is seen. ``detail``: of the first look, mean products of what denoising removes from its
-    first and its last pair, see `kept_detail`.
+    little is seen. For each member of two pairs, under its aspect, mean products of what denoising
+    removes from both, see `kept_detail`.
     """
     from xstf.kernels.boxes import cell_means
 
@@ -210,15 +159,19 @@ def cells(b: Block, looks: Mapping[str, Look], sensor: Sensor) -> dict[str, Arra
     inner = near[..., RADIUS:-RADIUS, RADIUS:-RADIUS]
     images = inner.reshape(-1, 1, *inner.shape[2:])
     out = {"seen": np.concatenate([window.means(image) for image in images])}
-    for n, (name, look) in enumerate(looks.items()):
+    own = (..., *window.inner)
+    for name, look in looks.items():
         features = look.features(near)
         out[name] = window.means(features)
-        if n == 0:
-            own = (..., *window.inner)
-            detail = (inner[list(look.pairs)] - look.smoothed(features[: len(look.mean)]))[own]
-            first, last = detail[0], detail[-1]
+        couples = [m for m in members if m.look == name and len(m.pairs) == 2]
+        if couples:
+            smooth = look.smoothed(features[: len(look.mean)])[own]
+        for member in couples:
+            first, last = (
+                inner[pair][own] - smooth[look.pairs.index(pair)] for pair in member.pairs
+            )
             products = np.stack([first * last, first * first, last * last])
-            out["detail"] = cell_means(products, b.scale)
+            out[member.aspect] = cell_means(products, b.scale)
     return out
 
 
@@ -265,7 +218,7 @@ def _surroundings(b: Block, sensor: Sensor) -> tuple[Array, _Window]:
     return near, _Window(sensor, before - RADIUS, count)
 
 
-def kept_detail(detail: Array) -> tuple[Array, Array]:
+def kept_detail(detail: Array) -> Array:
     """Return the share of detail that lasts until the target: of the pairs' mean, and of each.
 
     The covariance of the target's detail with that of a pair lies between two cases. If what
@@ -280,10 +233,9 @@ def kept_detail(detail: Array) -> tuple[Array, Array]:
 
     Returns
     -------
-    mean : numpy.ndarray
-        (band,): covariance with the target over the variance of the mean of both pairs.
-    alone : numpy.ndarray
-        (2, band): over the variance of each.
+    numpy.ndarray
+        (3, band): covariance with the target over the variance of the mean of both pairs, over that
+        of the first, and of the last.
     """
     with np.errstate(invalid="ignore"):
         both, first, last = np.nan_to_num(detail.astype(np.float64)).sum(axis=(-1, -2))
@@ -291,4 +243,4 @@ def kept_detail(detail: Array) -> tuple[Array, Array]:
     middle = np.sqrt(first * last)
     target = (both + np.sqrt(both * middle)) / 2
     mean = target * (1 / first + 1 / last) / (1 + both / middle)
-    return np.clip(mean, 0, 1), np.clip(target / np.stack([first, last]), 0, 1)
+    return np.clip(np.stack([mean, target / first, target / last]), 0, 1)

@@ -112,7 +112,12 @@ class Model:
 
     def kinds(self, features: Array) -> list[Array]:
         """Return features apart by kind."""
-        return np.split(features, np.cumsum(self.sizes)[:-1])
+        return by_kind(features, self.sizes)
+
+
+def by_kind(features: Array, sizes: Sequence[int]) -> list[Array]:
+    """Return features apart by kind, of which there may be none."""
+    return np.split(features, np.cumsum(sizes, dtype=int))[:-1]
 
 
 def error_between(steps: Steps, place: tuple[Array, Array], variance: Array) -> Array:

@@ -2,33 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from xstf.method import Block
+from xstf.methods._gp_error import FLAT
 from xstf.methods._gp_features import RADIUS, Look
+from xstf.methods._gp_members import Member
 from xstf.methods._gp_model import LOCAL, SMOOTH, Error
 from xstf.methods._gp_sensor import Sensor, margin_of
 from xstf.methods._gp_solve import Found
 
 Array = np.ndarray
 
-# What the squared error of a pixel is made of, by the number of pairs: what the model leaves
-# unknown, squared detail, squared change, squared coarse error. Found on simulated and real scenes.
-DOUBT = {1: (1.0, 1.0, 0.1, 1.0), 2: (0.3, 0.12, 0.003, 0.7)}
-APART = 1.2  # of the mean squared difference of members from their mean
+# What the squared error of a pixel is made of, with one pair and with several: what the model
+# leaves unknown, squared detail, squared change, squared coarse error, and the variance of change,
+# which stands for what no image shows. Found on simulated and real scenes.
+DOUBT = {1: (1.8, 0.1, 0.02, 1.2, 0.1), 2: (0.15, 0.1, 0.001, 1.4, 0.001)}
+APART = 1.05  # of the mean squared difference of members from their mean
+LOCALLY = 2  # power of the variance of change around a pixel by which members are weighed
 MARGIN = 17  # cells around a block whose weights are read: what the longest covariance takes
-
-
-@dataclass(frozen=True)
-class Member:
-    """One Gaussian process: what it looks at, and how much its result counts."""
-
-    name: str
-    pairs: tuple[int, ...]
-    share: float
 
 
 @dataclass(frozen=True)
@@ -38,7 +33,7 @@ class Numbers:
     sensor: Sensor
     looks: dict[str, Look]
     error: Error
-    kept: dict[str, Array]  # of each member, (band,): share of its detail
+    kept: dict[str, Array]  # of aspects of two pairs, (3, band): see `kept_detail`
 
 
 @dataclass(frozen=True)
@@ -64,41 +59,44 @@ def find_tables(sensor: Sensor) -> list[Table]:
 
 
 class Prediction:
-    """What one member predicts for a block.
+    """What one member predicts for a block and a date.
 
     Parameters
     ----------
     b
         The block.
+    date
+        Which of its dates.
     member
-        Which member,
-    number
-        and its place among them.
+        Which member.
+    features
+        Of its pixels, from `describe`.
     """
 
-    def __init__(self, b: Block, member: Member, number: int) -> None:
-        self.b, self.member, self.number = b, member, number
-        self.look: Look = b.numbers.looks[member.name]
+    def __init__(self, b: Block, date: int, member: Member, features: Array) -> None:
+        self.b, self.date, self.member, self.features = b, date, member, features
+        self.found: Found = b.dated[date][member.name]
         self.tables = find_tables(b.numbers.sensor)
-        rows, columns = b.inner
-        near = b.fine[..., rows.start - RADIUS : rows.stop + RADIUS,
-                      columns.start - RADIUS : columns.stop + RADIUS]  # fmt: skip
-        self.features = self.look.features(np.ascontiguousarray(near))
-        prior = b.fine[list(member.pairs)][..., rows, columns].mean(axis=0)
-        smooth = self.look.smoothed(self.features[: len(self.look.mean)]).mean(axis=0)
-        kept = b.numbers.kept[member.name].astype(np.float32)[:, None, None]
-        self.detail = prior - smooth
-        self.base = smooth + kept * self.detail
+        self.sizes: tuple[int, ...] = ()
+        self.base = b.fine[list(member.pairs)][..., *b.inner].mean(axis=0)
+        self.detail = np.zeros_like(self.base)
+        if member.looks:
+            look = b.numbers.looks[member.look]
+            self.sizes = look.sizes
+            at = [look.pairs.index(pair) for pair in member.pairs]
+            smooth = look.smoothed(features[: look.sizes[0]])[at].mean(axis=0)
+            kept = self.found.kept.astype(np.float32)[:, None, None]
+            self.detail = self.base - smooth
+            self.base = smooth + kept * self.detail
 
-    def change(self, date: int) -> Array:
+    def change(self) -> Array:
         """Return the change that the cells tell, (band, y, x)."""
         from xstf.kernels.footprints import add_worth
 
-        b, name, found = self.b, self.member.name, self._found(date)
-        seen, weights = b.made[f"seen {name}"][0], b.made[f"weights {name}"][date]
+        b, member, found = self.b, self.member, self.found
+        weights = b.made[f"weights {member.name}"][self.date]
         variance = found.variance.astype(np.float32)
-        kinds = variance[len(SMOOTH) :].repeat(self.look.sizes)[:, None, None]
-        gain = self.gain(date)
+        gain = self.gain()
         flat = np.ones((1, *self.base.shape[1:]), np.float32)
         none = np.zeros(1, np.float32)
         out = np.empty(self.base.shape, np.float32)
@@ -108,10 +106,12 @@ class Prediction:
             for share, table in zip(variance, self.tables[:-1], strict=False):
                 cells = self._around(share * own[None], table.reach)
                 add_worth(cells, table.down, table.across, flat, none, image)
-            table = self.tables[-1]
-            cells = self._around(kinds * seen * own, table.reach)
-            local = np.zeros(len(self.features), np.float32)
-            add_worth(cells, table.down, table.across, self.features, local, image)
+            if member.looks:
+                table = self.tables[-1]
+                worth = variance[len(SMOOTH) :].repeat(self.sizes)[:, None, None]
+                cells = self._around(worth * b.made[f"seen {member.look}"][0] * own, table.reach)
+                local = np.zeros(len(self.features), np.float32)
+                add_worth(cells, table.down, table.across, self.features, local, image)
             image *= gain
             image += np.float32(found.mean[band])
             effect = found.effect[band].astype(np.float32)
@@ -119,12 +119,12 @@ class Prediction:
                 image += worth * feature
         return out
 
-    def gain(self, date: int) -> Array:
+    def gain(self) -> Array:
         """Return the factor of finite change at the pixels, (y, x)."""
         from xstf.kernels.footprints import add_worth
 
         table = self.tables[0]
-        cells = self._around(self.b.made[f"gain {self.member.name}"][date], table.reach)
+        cells = self._around(self.b.made[f"gain {self.member.name}"][self.date], table.reach)
         out = np.zeros(self.base.shape[1:], np.float32)
         flat, none = np.ones((1, *out.shape), np.float32), np.zeros(1, np.float32)
         down, across = (taps / taps.sum(axis=0) for taps in (table.down, table.across))
@@ -137,62 +137,88 @@ class Prediction:
         height, width = cells.shape[-2:]
         return np.ascontiguousarray(cells[..., spare : height - spare, spare : width - spare])
 
-    def doubt(self, date: int, change: Array, pairs: int) -> Array:
+    def doubt(self, change: Array, pairs: int) -> Array:
         """Return the variance of the error of each pixel, (band, y, x).
 
         What the model leaves unknown, the detail that may have gone, a share of the squared change,
-        and the error of the coarse change, each times what `DOUBT` says.
+        the error of the coarse change, and a share of its variance, each times what `DOUBT` says.
 
         Parameters
         ----------
-        date
-            Which date.
         change
             From `change`.
         pairs
             How many pairs have a say.
         """
-        found, error = self._found(date), self.b.numbers.error
-        unknown, detail, moved, coarse = DOUBT[pairs]
+        found, error = self.found, self.b.numbers.error
+        unknown, detail, moved, coarse, hidden = DOUBT[pairs]
         departed = change - found.mean.astype(np.float32)[:, None, None]
-        of_cells = np.stack([unknown * found.deviation**2, coarse * error.deviation**2])
+        variance = found.deviation**2
+        everywhere = hidden * variance + coarse * error.deviation**2
+        of_cells = np.stack([unknown * variance, everywhere])
         shares, constant = of_cells.astype(np.float32)[..., None, None]
         return (
-            shares * self.unknown(date) + constant
+            shares * self.unknown() + constant
             + np.float32(detail) * self.detail**2 + np.float32(moved) * departed**2
         )  # fmt: skip
 
-    def unknown(self, date: int) -> Array:
+    def unknown(self) -> Array:
         """Return the share of the variance that the cells leave to each pixel, (y, x)."""
-        found = self._found(date)
+        found = self.found
         smooth = sum(v * t.unseen for v, t in zip(found.variance, self.tables[:-1], strict=False))
-        total = np.full(self.features.shape[1:], smooth, np.float32)
+        total = np.full(self.base.shape[1:], smooth, np.float32)
         start = 0
-        for share, size in zip(found.variance[len(SMOOTH) :], self.look.sizes, strict=True):
+        for share, size in zip(found.variance[len(SMOOTH) :], self.sizes, strict=True):
             part = self.features[start : start + size]
             total += np.float32(share * self.tables[-1].unseen) * (part * part).sum(axis=0)
             start += size
-        return self.gain(date) ** 2 * total + np.float32(found.white)
+        return self.gain() ** 2 * total + np.float32(found.white)
 
-    def _found(self, date: int) -> Found:
-        found: Found = self.b.dated[date][self.number]
-        return found
+    def weight(self) -> Array:
+        """Return how much the member counts at each pixel, (band, y, x).
+
+        Its share over the variance of the change since its pairs: in the scene, and around the
+        pixel once more, since what stands out is least certain.
+        """
+        variance = np.maximum(self.found.deviation, FLAT).astype(np.float32) ** 2
+        around = self.gain() ** (2 * LOCALLY)
+        return np.float32(self.found.share) / (variance[:, None, None] * around)
 
 
-def blend(members: Sequence[Prediction], images: Sequence[Array]) -> Array:
+def describe(b: Block, members: Iterable[Member]) -> dict[str, Array]:
+    """Return the features of a block's pixels, (feature, y, x), for each look.
+
+    Parameters
+    ----------
+    b
+        The block.
+    members
+        Whose looks are wanted.
+    """
+    rows, columns = b.inner
+    near = np.ascontiguousarray(
+        b.fine[..., rows.start - RADIUS : rows.stop + RADIUS,
+               columns.start - RADIUS : columns.stop + RADIUS]
+    )  # fmt: skip
+    looks = {member.look for member in members if member.looks}
+    return {look: b.numbers.looks[look].features(near) for look in sorted(looks)}
+
+
+def blend(weights: Sequence[Array], images: Sequence[Array]) -> Array:
     """Return the weighted mean of what members say, of those that say anything.
 
     Parameters
     ----------
-    members
-        Of which each has its share.
+    weights
+        (band, y, x) of each member, from `Prediction.weight`.
     images
         (band, y, x) of each.
     """
+    if len(images) == 1:
+        return images[0]
     total, weight = np.zeros((2, *images[0].shape), np.float32)
-    for made, image in zip(members, images, strict=True):
+    for share, image in zip(weights, images, strict=True):
         seen = ~np.isnan(image)
-        share = np.float32(made.member.share)
         total += np.where(seen, share * image, 0)
         weight += np.where(seen, share, 0)
     known = weight > 0

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from xstf.methods._gp_error import FLAT, known_of, standard
 from xstf.methods._gp_gain import find_gain, spread_gain
 from xstf.methods._gp_model import (
     SMOOTH,
@@ -14,7 +15,7 @@ from xstf.methods._gp_model import (
     Model,
     Part,
     Steps,
-    between,
+    by_kind,
     error_between,
     find_variances,
     first_variances,
@@ -30,7 +31,6 @@ STEPS = TILE + 2 * OVERLAP  # cells that a tile, or a window, is wide at most
 FAINT = 2e-3  # of the variance of change: a coarse error that is none
 LEVEL = 0.25  # of the binary logarithm: errors so little apart share a solution
 VAGUE_MEAN = 1e-6  # of the inverse variance of the change of the scene
-FLAT = 1e-7  # deviation of a change that is none
 
 
 @dataclass(frozen=True)
@@ -43,6 +43,8 @@ class Found:
     mean: Array  # (band,) change of the scene
     effect: Array  # (band, feature) worth of a feature all over the scene
     whole: Array  # variance of that worth, of each kind of feature: shares
+    share: float = 1.0  # how much the member counts
+    kept: Array = field(default_factory=lambda: np.ones(1))  # (band,) share of detail that is kept
 
 
 @dataclass(frozen=True)
@@ -70,53 +72,6 @@ class Seen:
         """Return the cells of some rows and columns."""
         gain = self.gain[0, row, column].astype(np.float64)
         return Part((row, column), self.features[:, row, column], gain)
-
-
-def find_error(difference: Array, steps: Steps) -> Error:
-    """Return the error of coarse change.
-
-    Parameters
-    ----------
-    difference
-        (band, rows, columns): what the coarse images show beyond the fine ones.
-    steps
-        From `find_steps`.
-    """
-    from xstf.kernels.solve import one_thread
-
-    values, _, deviation = standard(difference)
-    parts, seen = [], []
-    for window in windows(difference.shape[1:]):
-        place, inside = _known(values, window)
-        if len(place[0]):
-            parts.append([between(table, place) for table in steps.error])
-            seen.append(inside)
-    if not parts:
-        return Error(np.append(np.zeros(len(steps.error)), 1.0), deviation)
-    with one_thread():
-        variance = find_variances(parts, seen, None)
-    return Error(variance / variance.sum(), deviation)
-
-
-def standard(values: Array) -> tuple[Array, Array, Array]:
-    """Return images of mean 0 and deviation 1, and both of each band."""
-    flat = values.reshape(len(values), -1).astype(np.float64)
-    known = np.isfinite(flat)
-    count = np.maximum(known.sum(axis=1), 1)
-    mean = np.where(known, flat, 0).sum(axis=1) / count
-    apart = np.where(known, flat - mean[:, None], 0)
-    deviation = np.sqrt((apart**2).sum(axis=1) / count)
-    with np.errstate(invalid="ignore"):
-        scaled = (flat - mean[:, None]) / np.maximum(deviation, FLAT)[:, None]
-    return scaled.reshape(values.shape), mean, deviation
-
-
-def _known(values: Array, window: tuple[slice, slice]) -> tuple[tuple[Array, Array], Array]:
-    """Return rows and columns of the cells of a window that have all images, and their values."""
-    inside = values[(slice(None), *window)]
-    row, column = np.nonzero(np.isfinite(inside).all(axis=0))
-    place = row + window[0].start, column + window[1].start
-    return place, values[:, place[0], place[1]]
 
 
 def solve(
@@ -203,12 +158,11 @@ def fit(date: Seen, sizes: tuple[int, ...], steps: Steps, error: Error, doubt: f
     """
     parts, seen, noise = [], [], []
     for window in windows(date.values.shape[1:]):
-        place, inside = _known(date.values, window)
+        place, inside = known_of(date.values, window)
         if len(place[0]) == 0:
             continue
         part = date.part(*place)
-        kinds = np.split(part.features, np.cumsum(sizes)[:-1])
-        finite, infinite = parts_of(steps, place, kinds)
+        finite, infinite = parts_of(steps, place, by_kind(part.features, sizes))
         parts.append([part.gain[:, None] * part.gain * matrix for matrix in finite] + infinite)
         seen.append(inside)
         if doubt >= FAINT:
@@ -247,7 +201,7 @@ def find_effects(model: Model, date: Seen) -> tuple[Array, Array]:
     """
     from scipy.linalg import cho_factor, cho_solve
 
-    own = np.repeat(1 / model.infinite, model.sizes)
+    own = np.repeat(1 / model.infinite, np.array(model.sizes, int))
     prior = np.diag(np.append(VAGUE_MEAN, own))
     system = np.tile(prior, (len(date.values), 1, 1))
     side = np.zeros((len(date.values), len(prior)))

@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from xstf.method import Block, Method, Prepared, Statistics, Whole, param, register
+from xstf.methods._gp_error import FLAT, find_error, standard
 from xstf.methods._gp_features import RADIUS, SAMPLE, Look, cells, find_look, kept_detail, survey
+from xstf.methods._gp_members import Member, members_of
 from xstf.methods._gp_model import find_steps
-from xstf.methods._gp_predict import APART, MARGIN, Member, Numbers, Prediction, blend
+from xstf.methods._gp_predict import APART, MARGIN, Numbers, Prediction, blend, describe
 from xstf.methods._gp_sensor import Sensor, find_sensor, reach_of
-from xstf.methods._gp_solve import STEPS, Found, find_error, solve
+from xstf.methods._gp_solve import STEPS, Found, solve
 from xstf.methods._shared import side_of_cell
 from xstf.sizes import VALUE, BlockSize
 
 DETAIL = 0.5  # of one pair's detail that is kept
-TRUST = {1: 0.5, 2: 0.4}  # of the variance of the coarse error, by the number of pairs
-MEMBERS = {
-    1: (Member("one", (0,), 1.0),),
-    2: (Member("both", (0, 1), 0.5), Member("first", (0,), 0.25), Member("last", (1,), 0.25)),
-}
+TRUST = {1: 0.5, 2: 0.4}  # of the variance of the coarse error, with one pair and with several
+SMOOTHEST = 0.7  # share of error in coarse change, beyond which smooth change counts no more
+LEAST = 0.01  # a share of smooth change that is not worth while
 
 
 @register("gpfuse")
@@ -34,24 +34,24 @@ class Gpfuse(Method):
     spectrum or class is worth differs from place to place. How much of each there is, the scene
     decides by maximum likelihood. The sensor has a point spread and a shift, which are found, and
     an error that neighbouring cells share. Detail that denoising removes is kept by the share that
-    lasts. With two pairs three such processes are averaged: from the mean of both pairs, which
-    counts half, and from each alone. ``docs/gpfuse.md`` has the equations.
+    lasts. With two pairs such processes are averaged: from the mean of both pairs, and from each
+    alone, the more the less has changed since. ``pairs=4`` adds what further pairs show: fields
+    that look alike on two dates part on a third. ``docs/gpfuse.md`` has the equations.
 
-    Use it where one or two pairs are at hand and accuracy matters; with ``quality=True`` it says
-    how far each pixel may be off. Not for scenes of fewer than about a hundred cells, which cannot
-    tell so much apart, nor for texture that must stay as it is: with one pair, half of the finest
-    detail is taken for noise.
+    Use it where accuracy matters; with ``quality=True`` it says how far each pixel may be off. Not
+    for scenes of fewer than about a hundred cells, which cannot tell so much apart, nor for texture
+    that must stay as it is: with one pair, half of the finest detail is taken for noise.
 
     A pixel is missing where its fine value is missing in every pair. A missing cell leaves no hole:
-    those around it say what changed. With two pairs, a pixel that one of them lacks comes from the
-    other. Values are not clipped to the valid range.
+    those around it say what changed. A pixel that one of several pairs lacks comes from the others.
+    Values are not clipped to the valid range.
     """
 
-    pairs = range(1, 3)
+    pairs = range(1, 16)
     unchanged = "flat"
     layers = ("fused", "sd")
     cells = True
-    classes: int = param(36, ge=1, le=128, doc="soft classes of the fine image")
+    classes: int = param(48, ge=1, le=128, doc="soft classes of the fine image")
     cell: int | None = side_of_cell()
 
     def halo(self, scale: int) -> int:
@@ -59,10 +59,14 @@ class Gpfuse(Method):
         return RADIUS
 
     def memory(self, size: BlockSize) -> float:
-        """Count the shares of classes and the spectra of each member, and results of the dates."""
-        spectra = (5 + 11 * (size.layers > 1)) * size.bands
-        members = len(MEMBERS[size.pairs]) * VALUE * (1.5 * self.classes + spectra) * size.inner
-        return members + 1.5 * size.layers * size.layer
+        """Count classes and spectra of each look, images of the members, results of the dates."""
+        alone = size.pairs == 1
+        # dates between other pairs are looked at through more couples
+        looks = 1 if alone else 3 if size.pairs == 2 else 2 * size.pairs
+        members = 1 if alone else size.pairs + 2 + (size.pairs > 2)
+        spectra = looks * (self.classes + 2 * size.bands * min(size.pairs, 4))
+        images = (5 + 11 * (size.layers > 1)) * size.bands * members
+        return VALUE * (spectra + images) * size.inner + 1.5 * size.layers * size.layer
 
     def memory_aside(self, cells: int) -> float:
         """Count what is known of each cell, and the equations of tiles and windows."""
@@ -70,41 +74,58 @@ class Gpfuse(Method):
 
     def prepare(self, scene: Whole) -> Prepared:
         """Find the sensor, the classes, and the weights of the cells on each date."""
-        members = MEMBERS[scene.pairs]
+        dated = [members_of(scene.times, target) for target in scene.target_times]
+        members = list({m.aspect: m for own in dated for m in own}.values())
         stride = max(1, int(np.ceil(np.sqrt(scene.shape[0] * scene.shape[1] / SAMPLE))))
         coarse = [scene.coarse(pair) for pair in range(scene.pairs)]
         found = scene.each(survey, stride, halo=RADIUS)
         sensor = scene.once(_sensor, found, scene.scale, *coarse)
         looks = scene.once(_looks, found, scene.statistics, members, self.classes)
-        seen = scene.each(cells, looks, sensor, halo=reach_of(scene.scale) + RADIUS)
+        seen = scene.each(cells, looks, members, sensor, halo=reach_of(scene.scale) + RADIUS)
         numbers = scene.once(_numbers, sensor, looks, seen, members, *coarse)
         solved = [
-            [scene.once(_solved, m, numbers, seen, scene.target(date), *coarse) for m in members]
-            for date in range(scene.dates)
+            [
+                scene.once(_solved, m, own[0], numbers, seen, scene.target(date), *coarse)
+                for m in own
+            ]
+            for date, own in enumerate(dated)
         ]
-        planes = {f"seen {m.name}": [scene.once(_padded, seen, m.name)] for m in members}
-        for n, m in enumerate(members):
+        names = sorted({m.look for m in members if m.looks})
+        planes = {f"seen {look}": [scene.once(_padded, seen, look)] for look in names}
+        for n, m in enumerate(dated[0]):
             planes[f"weights {m.name}"] = [scene.once(_padded, s[n], "weights") for s in solved]
             planes[f"gain {m.name}"] = [scene.once(_padded, s[n], "gain", "edge") for s in solved]
-        dated = [scene.once(_founds, *s) for s in solved]
-        return Prepared(numbers=numbers, dated=dated, planes=planes, margin=MARGIN)
+        founds = [
+            scene.once(_founds, [m.name for m in own], *s)
+            for own, s in zip(dated, solved, strict=True)
+        ]
+        return Prepared(numbers=numbers, dated=founds, planes=planes, margin=MARGIN)
 
     def block(self, b: Block) -> dict[str, np.ndarray]:
         """Return the prediction of each date and, if it is asked for, its standard deviation."""
-        members = [Prediction(b, m, n) for n, m in enumerate(MEMBERS[len(b.fine)])]
+        dated = [members_of(b.times, target) for target in b.target_times]
+        features = describe(b, (m for members in dated for m in members))
+        none = np.empty((0, *b.fine[0, 0, *b.inner].shape), np.float32)
         made: dict[str, list[np.ndarray]] = {name: [] for name in b.layers}
-        for date in range(len(b.target)):
-            changes = [member.change(date) for member in members]
-            images = [m.base + change for m, change in zip(members, changes, strict=True)]
-            made["fused"].append(blend(members, images))
+        for date, members in enumerate(dated):
+            found = [
+                Prediction(b, date, m, features.get(m.look, none))
+                for m in members
+                if b.dated[date][m.name].share > 0
+            ]
+            changes = [member.change() for member in found]
+            weights = [member.weight() for member in found]
+            images = [m.base + change for m, change in zip(found, changes, strict=True)]
+            made["fused"].append(blend(weights, images))
             if "sd" in made:
-                made["sd"].append(_deviation(members, date, changes, images, made["fused"][-1]))
+                sd = _deviation(found, weights, changes, images, made["fused"][-1])
+                made["sd"].append(sd)
         return {name: np.stack(layers) for name, layers in made.items()}
 
 
 def _deviation(
     members: list[Prediction],
-    date: int,
+    weights: list[np.ndarray],
     changes: list[np.ndarray],
     images: list[np.ndarray],
     fused: np.ndarray,
@@ -112,13 +133,13 @@ def _deviation(
     """Return the standard deviation of the error, (band, y, x)."""
 
     def of(pairs: int) -> np.ndarray:
-        doubts = [m.doubt(date, c, pairs) for m, c in zip(members, changes, strict=True)]
+        doubts = [m.doubt(c, pairs) for m, c in zip(members, changes, strict=True)]
         doubts = [np.where(np.isnan(i), np.nan, d) for i, d in zip(images, doubts, strict=True)]
-        return blend(members, doubts)
+        return blend(weights, doubts)
 
-    apart = blend(members, [(image - fused) ** 2 for image in images])
+    apart = blend(weights, [(image - fused) ** 2 for image in images])
     variance = of(1) if len(members) == 1 else of(2) + np.float32(APART) * apart
-    alone = np.isnan(images[0])  # what only one of two pairs shows
+    alone = np.isnan(images[0])  # what one of the pairs around the date lacks
     if len(members) > 1 and alone.any():
         variance = np.where(alone, of(1), variance)
     return np.sqrt(variance)
@@ -129,44 +150,87 @@ def _sensor(found: dict[str, np.ndarray], scale: int, *coarse: np.ndarray) -> Se
 
 
 def _looks(
-    found: dict[str, np.ndarray], statistics: Statistics, members: tuple[Member, ...], classes: int
+    found: dict[str, np.ndarray], statistics: Statistics, members: list[Member], classes: int
 ) -> dict[str, Look]:
-    return {m.name: find_look(found["windows"], statistics, m.pairs, classes) for m in members}
+    looks = {m.look: m.looks for m in members if m.looks}
+    return {
+        name: find_look(found["windows"], statistics, pairs, classes)
+        for name, pairs in looks.items()
+    }
 
 
 def _numbers(
     sensor: Sensor,
     looks: dict[str, Look],
     seen: dict[str, np.ndarray],
-    members: tuple[Member, ...],
+    members: list[Member],
     *coarse: np.ndarray,
 ) -> Numbers:
     beyond = np.stack(coarse) - seen["seen"].reshape(len(coarse), -1, *coarse[0].shape[1:])
-    difference = beyond[-1] - beyond[0] if len(coarse) > 1 else beyond[0]
-    error = find_error(difference, find_steps(sensor, STEPS))
-    kept = {members[0].name: np.full(len(difference), DETAIL)}
-    if len(coarse) > 1:
-        mean, alone = kept_detail(seen["detail"])
-        kept = dict(zip((m.name for m in members), (mean, *alone), strict=True))
+    differences = np.diff(beyond, axis=0) if len(coarse) > 1 else beyond
+    error = find_error(differences, find_steps(sensor, STEPS))
+    kept = {m.aspect: kept_detail(seen[m.aspect]) for m in members if m.aspect in seen}
     return Numbers(sensor, looks, error, kept)
 
 
 def _solved(
     member: Member,
+    both: Member,
     numbers: Numbers,
     seen: dict[str, np.ndarray],
     target: np.ndarray,
     *coarse: np.ndarray,
 ) -> dict[str, Any]:
-    """Return what one member finds on one date, and its weights of the cells."""
+    """Return what one member finds on one date, and its weights of the cells.
+
+    Parameters
+    ----------
+    member
+        Which member.
+    both
+        The first of that date.
+    numbers, seen
+        What is known of the scene, and of its cells.
+    target, *coarse
+        Coarse images of the date and of the pairs.
+    """
     step = target - np.mean([coarse[p] for p in member.pairs], axis=0, dtype=np.float64)
     # half the error of a pair cancels in the mean of two
-    trust = TRUST[len(coarse)] * (2 if len(member.pairs) < len(coarse) else 1)
+    trust = TRUST[min(len(coarse), 2)] * (2 if len(member.pairs) < len(both.pairs) else 1)
+    share, features = member.share, np.empty((0, *step.shape[1:]))
+    sizes: tuple[int, ...] = ()
+    if member.looks:
+        features, sizes = seen[member.look], numbers.looks[member.look].sizes
+    else:
+        share = _share_of_smooth(step, trust * numbers.error.deviation**2)
+        step = step if share > 0 else np.full_like(step, np.nan)  # nothing to be solved
     found, weights, gain = solve(
-        step, seen[member.name], numbers.looks[member.name].sizes,
-        find_steps(numbers.sensor, STEPS), numbers.error, trust,
-    )  # fmt: skip
+        step, features, sizes, find_steps(numbers.sensor, STEPS), numbers.error, trust
+    )
+    found = replace(found, share=share, kept=_kept(member, both, numbers))
     return {"found": found, "weights": weights, "gain": gain}
+
+
+def _share_of_smooth(step: np.ndarray, error: np.ndarray) -> float:
+    """Return how much smooth change counts: the square of the share of error in coarse change."""
+    variance = standard(step)[2] ** 2
+    changes = variance > FLAT**2
+    if not changes.any():
+        return 0.0
+    doubt = float((error[changes] / variance[changes]).mean())
+    share = min(doubt, SMOOTHEST) ** 2
+    return share if share >= LEAST else 0.0
+
+
+def _kept(member: Member, both: Member, numbers: Numbers) -> np.ndarray:
+    """Return the share of its detail that a member keeps, (band,)."""
+    if len(both.pairs) == 1:
+        return np.full(len(numbers.error.deviation), DETAIL)
+    if len(member.pairs) == 2:
+        return numbers.kept.get(member.aspect, numbers.kept[both.aspect])[0]
+    alone = numbers.kept[both.aspect][1:]
+    place = {"first": 0, "last": 1}.get(member.name)
+    return alone.mean(axis=0) if place is None else alone[place]
 
 
 def _padded(found: dict[str, Any], name: str, how: Any = "constant") -> np.ndarray:
@@ -175,5 +239,5 @@ def _padded(found: dict[str, Any], name: str, how: Any = "constant") -> np.ndarr
     return np.pad(np.nan_to_num(found[name]).astype(np.float32), around, how)
 
 
-def _founds(*solved: dict[str, Any]) -> list[Found]:
-    return [s["found"] for s in solved]
+def _founds(names: list[str], *solved: dict[str, Any]) -> dict[str, Found]:
+    return {name: s["found"] for name, s in zip(names, solved, strict=True)}
