@@ -61,6 +61,8 @@ class School(Protocol):
 class Pupil(ClassChange, Learned):
     """FSDAF whose spatial prediction is learned: what the methods of that kind share."""
 
+    on_gpu = False  # training is, on request; of predictions no part has been tried there
+
     epochs: int = param(100, ge=1, doc="passes over the scene")
     batch: int = param(4, ge=1, doc="patches of one step")
     rate: float = param(1e-4, gt=0, doc="learning rate")
