@@ -147,11 +147,11 @@ def test_a_process_builds_a_network_once(monkeypatch):
     built = []
     kind = type(fitted)
     build = kind.build
-    monkeypatch.setattr(kind, "build", lambda self, n: built.append(n) or build(self, n))
+    monkeypatch.setattr(kind, "build", lambda self, *n: built.append(n) or build(self, *n))
     monkeypatch.setattr(predict, "_models", type(predict._models)())
     lazy = lesson()[0].stf.fuse(fitted, blocksize=16)
     lazy.compute(scheduler="threads", num_workers=4)
-    assert built == [2]
+    assert built == [(2, 4)]
 
 
 def test_only_some_networks_are_kept(monkeypatch):
@@ -255,7 +255,7 @@ def test_the_lock_lets_one_thread_build(monkeypatch):
     kind = type(fitted)
     build = kind.build
     gate = threading.Barrier(3, timeout=20)
-    monkeypatch.setattr(kind, "build", lambda self, n: made.append(n) or build(self, n))
+    monkeypatch.setattr(kind, "build", lambda self, *n: made.append(n) or build(self, *n))
     monkeypatch.setattr(predict, "_models", type(predict._models)())
     lazy = lesson()[0].stf.fuse(fitted)
 

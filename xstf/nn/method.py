@@ -34,7 +34,8 @@ class Network(Method):
 
     on_gpu: ClassVar[bool] = True
     moves: ClassVar[bool] = True  # torch takes arrays to the GPU and back
-    series: ClassVar[bool] = False  # whether it learns from all dates at once, not from two
+    series: ClassVar[bool] = False  # whether it learns from all dates at once
+    dates: ClassVar[int] = 2  # that it learns from at once else, where there are as many
     shape: ClassVar[tuple[str, ...]] = ()  # parameters that the weights are bound to
 
     width: int = param(16, ge=1, doc="channels of each layer and band")
@@ -103,8 +104,8 @@ class Network(Method):
         """Numbers of each pixel and band that the network holds at once, about."""
         return 3 * self.width
 
-    def build(self, bands: int) -> PairModel:
-        """Return the network, untrained."""
+    def build(self, bands: int, scale: int = 1) -> PairModel:
+        """Return the network for scenes of so many bands and of a scale, untrained."""
         raise NotImplementedError
 
     def forecasts(
@@ -119,12 +120,13 @@ class Network(Method):
         b
             The block.
         fine, coarse, target
-            (pair or date, band, y, x), normalised, with `halo` pixels around.
+            (pair, band, y, x) and (pair, date, band, y, x): the pairs, and the coarse images of
+            the dates as they are beside each; normalised, with `halo` pixels around.
         """
         rows = []
         for pair, later in enumerate((b.target_times >= b.times[:, None]).tolist()):
             one = fine[pair, None], coarse[pair, None]
-            rows.append([ask(*one, target[n, None], time) for n, time in enumerate(later)])
+            rows.append([ask(*one, target[pair, n, None], time) for n, time in enumerate(later)])
         return torch.stack([torch.cat(row) for row in rows])
 
     def combine(self, b: Block, forecasts: Tensor, coarse: Tensor, target: Tensor) -> Tensor:
@@ -137,7 +139,7 @@ class Network(Method):
         forecasts
             (pair, date, band, y, x), normalised, NaN where missing, with `edge` pixels around.
         coarse, target
-            (pair, band, y, x) and (date, band, y, x): the coarse images, alike.
+            (pair, band, y, x) and (pair, date, band, y, x): the coarse images, alike.
         """
         raise NotImplementedError
 
@@ -225,6 +227,12 @@ def weights_of_sides() -> Any:
     """Declare the parameter `weigh` of networks that weigh the predictions from either side."""
     doc = "what weighs a side: how little the coarse image changed since, or likeness to it"
     return param("change", choices=("change", "likeness"), doc=doc)
+
+
+def nearness(times: np.ndarray, wanted: np.ndarray) -> Tensor:
+    """Return the inverse of the time between pairs and dates, (pair, date, 1, 1, 1)."""
+    gaps = np.abs(wanted - times[:, None]) / np.timedelta64(1, "s") + 1.0
+    return torch.from_numpy((1 / gaps).astype(np.float32))[..., None, None, None]
 
 
 def around_cell(scale: int) -> int:
