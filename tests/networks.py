@@ -7,9 +7,12 @@ import xstf
 
 TINY = {
     "biastf": {"width": 2, "patch": 32, "epochs": 2},
+    "dcstfn": {"width": 2, "patch": 32, "epochs": 2},
     "dlsdfm": {"width": 2, "patch": 32, "epochs": 2},
+    "edcstfn": {"width": 2, "patch": 32, "epochs": 2},
     "hcnn": {"width": 2, "patch": 32, "epochs": 2},
     "stf3dcnn": {"width": 2, "patch": 32, "epochs": 2},
+    "stfdcnn": {"width": 2, "patch": 32, "epochs": 2},
 }
 
 

@@ -13,7 +13,6 @@ import xarray as xr
 import xstf
 from tests.networks import TINY, lesson, trained
 from xstf.archive import prepared
-from xstf.method import find
 from xstf.nn import NETWORKS, predict
 
 SHORT = {**TINY["hcnn"], "epochs": 1}
@@ -107,9 +106,8 @@ def test_from_store_to_store(name, tmp_path):
     expected = ds.stf.fuse(trained(name), blocksize=32).compute()
     np.testing.assert_array_equal(found, expected)
     xstf.fuse_store(path, out, trained(name), blocksize=32, progress=False, resume=True)
-    changed = (
-        {"weigh": "mean" if name == "stf3dcnn" else "likeness"} if name != "hcnn" else {"seed": 3}
-    )
+    ways = {"stf3dcnn": "mean", "biastf": "likeness", "dlsdfm": "likeness"}
+    changed = {"weigh": ways[name]} if name in ways else {"seed": 3}
     with pytest.raises(ValueError, match="cannot be resumed"):
         xstf.fuse_store(path, out, trained(name), resume=True, progress=False, **changed)
 
@@ -190,7 +188,7 @@ def test_a_block_uses_one_thread_and_gives_the_others_back(monkeypatch):
         torch.set_num_threads(before)
 
 
-@pytest.mark.parametrize("name", [n for n in NETWORKS if not find(n).series])
+@pytest.mark.parametrize("name", ["biastf", "dcstfn", "dlsdfm", "hcnn"])
 def test_two_pairs_lie_between_what_either_says(name):
     ds, _ = lesson()
     first, last = (ds.stf.fuse(trained(name), pairs=[ds.time.values[n]]).compute() for n in (0, 2))

@@ -2,7 +2,10 @@
 
 NETWORKS = (
     "biastf",
+    "dcstfn",
     "dlsdfm",
+    "edcstfn",
     "hcnn",
     "stf3dcnn",
+    "stfdcnn",
 )  # the files that register a method of their name
