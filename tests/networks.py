@@ -11,13 +11,15 @@ from xstf.registry import find
 TINY = {
     "biastf": {"width": 2, "patch": 32, "epochs": 2},
     "cyclegan": {"width": 2, "blocks": 1, "snapshots": 2, "patch": 32, "epochs": 2, "window": 9},
+    "dcstfn": {"width": 2, "patch": 32, "epochs": 2},
     "dlsdfm": {"width": 2, "patch": 32, "epochs": 2},
+    "edcstfn": {"width": 2, "patch": 32, "epochs": 2},
     "hcnn": {"width": 2, "patch": 32, "epochs": 2},
     "msisr": {"width": 4, "blocks": 1, "patch": 8, "epochs": 2, "rate": 1e-2, "window": 9},
     "stf3dcnn": {"width": 2, "patch": 32, "epochs": 2},
+    "stfdcnn": {"width": 2, "patch": 32, "epochs": 2},
 }
 FORECASTS = [name for name in NETWORKS if issubclass(find(name), Network)]  # from a pair
-PAIRWISE = [name for name in FORECASTS if not find(name).series]
 
 
 @cache

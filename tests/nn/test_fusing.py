@@ -11,7 +11,7 @@ import pytest
 import xarray as xr
 
 import xstf
-from tests.networks import FORECASTS, PAIRWISE, TINY, lesson, trained
+from tests.networks import FORECASTS, TINY, lesson, trained
 from xstf.archive import prepared
 from xstf.nn import NETWORKS, predict
 
@@ -106,9 +106,8 @@ def test_from_store_to_store(name, tmp_path):
     expected = ds.stf.fuse(trained(name), blocksize=32).compute()
     np.testing.assert_array_equal(found, expected)
     xstf.fuse_store(path, out, trained(name), blocksize=32, progress=False, resume=True)
-    changed = {"weigh": "mean" if name == "stf3dcnn" else "likeness"}
-    if not hasattr(trained(name), "weigh"):
-        changed = {"seed": 3}
+    ways = {"stf3dcnn": "mean", "biastf": "likeness", "dlsdfm": "likeness"}
+    changed = {"weigh": ways[name]} if name in ways else {"seed": 3}
     with pytest.raises(ValueError, match="cannot be resumed"):
         xstf.fuse_store(path, out, trained(name), resume=True, progress=False, **changed)
 
@@ -146,11 +145,11 @@ def test_a_process_builds_a_network_once(monkeypatch):
     built = []
     kind = type(fitted)
     build = kind.build
-    monkeypatch.setattr(kind, "build", lambda self, n: built.append(n) or build(self, n))
+    monkeypatch.setattr(kind, "build", lambda self, *n: built.append(n) or build(self, *n))
     monkeypatch.setattr(predict, "_models", type(predict._models)())
     lazy = lesson()[0].stf.fuse(fitted, blocksize=16)
     lazy.compute(scheduler="threads", num_workers=4)
-    assert built == [2]
+    assert built == [(2, 4)]
 
 
 def test_only_some_networks_are_kept(monkeypatch):
@@ -189,7 +188,7 @@ def test_a_block_uses_one_thread_and_gives_the_others_back(monkeypatch):
         torch.set_num_threads(before)
 
 
-@pytest.mark.parametrize("name", PAIRWISE)
+@pytest.mark.parametrize("name", ["biastf", "dcstfn", "dlsdfm", "hcnn"])
 def test_two_pairs_lie_between_what_either_says(name):
     ds, _ = lesson()
     first, last = (ds.stf.fuse(trained(name), pairs=[ds.time.values[n]]).compute() for n in (0, 2))
@@ -254,7 +253,7 @@ def test_the_lock_lets_one_thread_build(monkeypatch):
     kind = type(fitted)
     build = kind.build
     gate = threading.Barrier(3, timeout=20)
-    monkeypatch.setattr(kind, "build", lambda self, n: made.append(n) or build(self, n))
+    monkeypatch.setattr(kind, "build", lambda self, *n: made.append(n) or build(self, *n))
     monkeypatch.setattr(predict, "_models", type(predict._models)())
     lazy = lesson()[0].stf.fuse(fitted)
 

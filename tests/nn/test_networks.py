@@ -4,12 +4,13 @@ import numpy as np
 import pytest
 import torch
 
-from tests.networks import PAIRWISE
 from xstf.nn import biastf, dlsdfm, hcnn
 from xstf.nn.inputs import Filled, Normaliser, filled
 from xstf.nn.layers import blend, inner, near, together
 from xstf.nn.model import directions
 from xstf.registry import find
+
+PAIRWISE = ["biastf", "dlsdfm", "hcnn"]  # that see images on the fine grid, pair by pair
 
 
 def count(module):

@@ -9,7 +9,7 @@ import torch
 import xarray as xr
 
 import xstf
-from tests.networks import FORECASTS, PAIRWISE, TINY, lesson, trained
+from tests.networks import FORECASTS, TINY, lesson, trained
 from xstf.kernels.resample import upsample
 from xstf.nn.inputs import Normaliser, tensors
 from xstf.nn.model import directions
@@ -24,12 +24,12 @@ def quietly(scene, method, **options):
         return xstf.fit(scene, method, **{**TINY.get(method, {}), **QUICK, **options})
 
 
-@pytest.mark.parametrize("name", PAIRWISE)
+@pytest.mark.parametrize("name", ["biastf", "dcstfn", "dlsdfm", "edcstfn", "hcnn"])
 def test_one_patch_is_learnt_by_heart(name):
     """The loss of one patch falls more than tenfold, for what the network can see."""
     torch.manual_seed(0)
     given = {"width": 8, "skip": True} if name != "hcnn" else {"width": 16, "batch_norm": False}
-    model = find(name)(**given).build(1)
+    model = find(name)(**given).build(1, 4)
     model.normalise(Normaliser(*(np.array([v], "float32") for v in (0, 1, 1))))
     draw = np.random.default_rng(0)
     coarse = upsample(draw.normal(size=(1, 2, 1, 13, 13)), "cubic", 4)  # smooth, as it is
@@ -67,12 +67,14 @@ def sensors():
     return xstf.scene(truth[[0, 3]], coarse), truth
 
 
-@pytest.mark.parametrize("name", FORECASTS)
+@pytest.mark.parametrize("name", [name for name in FORECASTS if name != "stfdcnn"])
 def test_a_network_learns_what_the_sensors_differ_in(sensors, name):
     scene, truth = sensors
     options = {"width": 4, "epochs": 8, "patch": 24, "halve": 5, "rate": 5e-3, "batch": 8}
     if name == "stf3dcnn":  # small, and begins from nothing
         options |= {"width": 8, "epochs": 24, "halve": 10}
+    if name == "dcstfn":  # looks so far that a larger patch leaves nothing to hold out
+        options |= {"patch": 16}
     fitted = quietly(scene, name, **options)
 
     def error(method):
@@ -99,7 +101,7 @@ class Killed(Exception):
     """What ends a training."""
 
 
-@pytest.mark.parametrize("name", ["hcnn", "biastf", "msisr", "cyclegan"])
+@pytest.mark.parametrize("name", ["hcnn", "biastf", "edcstfn", "msisr", "cyclegan"])
 def test_a_training_that_was_killed_comes_to_the_same_weights(name, tmp_path):
     scene, _ = lesson()
     options = {"epochs": 3} | ({"halve": 2} if name in FORECASTS else {})

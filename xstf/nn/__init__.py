@@ -3,8 +3,11 @@
 NETWORKS = (
     "biastf",
     "cyclegan",
+    "dcstfn",
     "dlsdfm",
+    "edcstfn",
     "hcnn",
     "msisr",
     "stf3dcnn",
+    "stfdcnn",
 )  # the files that register a method of their name

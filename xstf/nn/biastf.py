@@ -93,7 +93,7 @@ class Biastf(Network):
         """Pixels over which forecasts from either side are weighed: about a coarse cell."""
         return around_cell(scale)
 
-    def build(self, bands: int) -> Model:
+    def build(self, bands: int, scale: int = 1) -> Model:
         """Return the network, untrained."""
         return Model(bands, self.width, self.skip, self.bias, self.precision == "bf16")
 

@@ -73,7 +73,7 @@ class Cyclegan(Pupil):
         """Return FSDAF from either pair, put together, with a spatial prediction that is there."""
         return Combined(Side(whole=self, spatial=spatial))
 
-    def build(self, bands: int) -> Model:
+    def build(self, bands: int, scale: int = 1) -> Model:
         """Return the generators, untrained."""
         return Model(bands, self.width, self.blocks, self.snapshots)
 

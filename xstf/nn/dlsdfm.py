@@ -135,7 +135,7 @@ class Dlsdfm(Network):
         """Pixels around its own by which the forecasts from either side are weighed."""
         return HALF if self.weigh == "likeness" else around_cell(scale)
 
-    def build(self, bands: int) -> Model:
+    def build(self, bands: int, scale: int = 1) -> Model:
         """Return the network, untrained."""
         return Model(bands, self.width, self.skip, self.balance, self.precision == "bf16")
 

@@ -48,12 +48,15 @@ def fit(
     where = device_of(device)
     method = replace(method, weights=None)
     parts = with_observed(take_apart(scene))
+    method.suit(bands_of(parts.ds), parts.grid.scale, parts.valid_range)
     known = known_of(method, parts)
     dates = np.flatnonzero(parts.observed("fine") & parts.observed("coarse")).tolist()
     file = Kept.of(checkpoint, resume, known, parts, dates, init)
-    drawing = method.upsample, method.patch, method.radius, method.seed, method.mix
-    source = Source.of(feed_of(parts), dates, *drawing, method.series)
-    model = _begun(method, source, init, known["scene"]).to(where)
+    model = _built(method, known["scene"])
+    drawing = method.upsample, method.patch, model.radius, method.seed, method.mix
+    source = Source.of(feed_of(parts), dates, *drawing, method.series, method.dates, model.unit)
+    _begin(model, method, source, init, known["scene"])
+    model.to(where)
     judged = source.judged()
     if judged is None:
         _warn_of_size(method, source)
@@ -74,17 +77,21 @@ def fit(
     return replace(method, weights=pack(model.state_dict(), known))
 
 
-def _begun(method: Network, source: Source, init: Any, scene: Mapping[str, Any]) -> PairModel:
-    """Return the network before the first pass: drawn by the seed, or with other weights."""
-    tensors = None if init is None else tensors_of(init, method, scene)
+def _built(method: Network, scene: Mapping[str, Any]) -> PairModel:
+    """Return the network as the seed draws it."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(method.seed)
-        model = method.build(len(scene["bands"]))
-    if tensors is None:
+        return method.build(len(scene["bands"]), scene["scale"])
+
+
+def _begin(
+    model: PairModel, method: Network, source: Source, init: Any, scene: Mapping[str, Any]
+) -> None:
+    """Prepare a network for the first pass: normalise it, or give it other weights."""
+    if init is None:
         model.normalise(source.normaliser())
     else:
-        model.load_state_dict(tensors)
-    return model
+        model.load_state_dict(tensors_of(init, method, scene))
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from xstf.method import Block, Prepared, Whole, param, register
 from xstf.nn.inputs import Filled
-from xstf.nn.layers import conv, inner, silent, trunk
+from xstf.nn.layers import conv, inner, silent, trunk, weighed
 from xstf.nn.method import Network
 from xstf.nn.model import PairModel
 
@@ -75,7 +75,7 @@ class Hcnn(Network):
         """Pixels that a forecast looks at around its own."""
         return Model.radius
 
-    def build(self, bands: int) -> Model:
+    def build(self, bands: int, scale: int = 1) -> Model:
         """Return the network, untrained."""
         return Model(bands, self.width, self.batch_norm, self.precision == "bf16")
 
@@ -89,13 +89,7 @@ class Hcnn(Network):
     def combine(self, b: Block, forecasts: Tensor, coarse: Tensor, target: Tensor) -> Tensor:
         """Return the mean of all pairs, weighed by the inverse mean squared change [eq 10-12]."""
         shares = torch.from_numpy(np.stack([shares_of(d) for d in b.dated], axis=1))
-        seen = ~torch.isnan(forecasts)  # (pair, date, band, y, x)
-        weight = torch.where(seen, shares[..., None, None].to(forecasts.device), 0)
-        # where only a pair without a share is seen, it alone can say something
-        weight = torch.where(seen & (weight.sum(0) == 0), torch.ones_like(weight), weight)
-        total = weight.sum(0)
-        mean = (weight * torch.where(seen, forecasts, 0)).sum(0) / total
-        return torch.where(total > 0, mean, torch.nan)
+        return weighed(forecasts, shares[..., None, None].to(forecasts.device))
 
 
 def changes(target: np.ndarray, *known: np.ndarray) -> np.ndarray:

@@ -35,6 +35,20 @@ def conv(bands: int, ins: int, outs: int, side: int = 3, dilation: int = 1) -> n
     return layer
 
 
+def doubled(bands: int, ins: int, outs: int) -> nn.ConvTranspose2d:
+    """Return a layer that doubles the pixels of a map, each new one from the two next to it.
+
+    Pixel 2 i comes from pixel i alone, 2 i + 1 from i and i + 1: the last row and column of the
+    result lack what lies beyond the map.
+    """
+    layer = nn.ConvTranspose2d(
+        bands * ins, bands * outs, 3, stride=2, padding=1, output_padding=1, groups=bands
+    )
+    nn.init.normal_(layer.weight, std=(2 * 4 / (9 * ins)) ** 0.5)  # a quarter of 9 taps for each
+    nn.init.zeros_(layer.bias)  # type: ignore[arg-type]  # it has one
+    return layer
+
+
 def silent(layer: L) -> L:
     """Return a last layer that says nothing before it is trained."""
     nn.init.zeros_(layer.weight)
@@ -92,6 +106,51 @@ def blend(images: Tensor, off: Tensor, half: int) -> Tensor:
     total = weight.sum(0)
     mean = (weight * torch.where(seen, values, 0)).sum(0) / total
     return torch.where(total > 0, mean, torch.nan)
+
+
+def weighed(images: Tensor, weight: Tensor) -> Tensor:
+    """Return the mean of images, weighted, those left out that are missing.
+
+    Parameters
+    ----------
+    images
+        (image, ...), NaN where missing.
+    weight
+        The same shape, or one that is spread over it. Where no image that is seen has a weight,
+        all that are seen count alike.
+    """
+    seen = ~torch.isnan(images)
+    weight = torch.where(seen, weight, 0)
+    weight = torch.where(seen & (weight.sum(0) == 0), torch.ones_like(weight), weight)
+    total = weight.sum(0)
+    mean = (weight * torch.where(seen, images, 0)).sum(0) / total
+    return torch.where(total > 0, mean, torch.nan)
+
+
+def enlarged(cells: Tensor, there: Tensor, factor: int) -> Tensor:
+    """Return cells on a finer grid, interpolated bilinearly, missing ones left out.
+
+    Parameters
+    ----------
+    cells
+        (n, band, rows, columns).
+    there
+        (n, band, rows, columns) bool: which cells count. Where none around does, all do.
+    factor
+        Pixels along the side of a cell.
+
+    Returns
+    -------
+    torch.Tensor
+        (n, band, factor (rows - 2), factor (columns - 2)): without the outermost cells, which lack
+        neighbours.
+    """
+    share = there.to(cells.dtype)
+    sums, shares, plain = (
+        inner(functional.interpolate(i, scale_factor=factor, mode="bilinear"), factor)
+        for i in (cells * share, share, cells)
+    )
+    return torch.where(shares > 0, sums / shares.clamp(min=FLOOR), plain)
 
 
 def trunk(short: bool, device: torch.device) -> AbstractContextManager[None]:

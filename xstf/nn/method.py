@@ -32,7 +32,8 @@ class Network(Learned):
 
     on_gpu: ClassVar[bool] = True
     moves: ClassVar[bool] = True  # torch takes arrays to the GPU and back
-    series: ClassVar[bool] = False  # whether it learns from all dates at once, not from two
+    series: ClassVar[bool] = False  # whether it learns from all dates at once
+    dates: ClassVar[int] = 2  # that it learns from at once else, where there are as many
 
     width: int = param(16, ge=1, doc="channels of each layer and band")
     epochs: int = param(60, ge=1, doc="passes over the scene")
@@ -78,8 +79,8 @@ class Network(Learned):
         """Numbers of each pixel and band that the network holds at once, about."""
         return 3 * self.width
 
-    def build(self, bands: int) -> PairModel:
-        """Return the network, untrained."""
+    def build(self, bands: int, scale: int = 1) -> PairModel:
+        """Return the network for scenes of so many bands and of a scale, untrained."""
         raise NotImplementedError
 
     def forecasts(
@@ -94,12 +95,13 @@ class Network(Learned):
         b
             The block.
         fine, coarse, target
-            (pair or date, band, y, x), normalised, with `halo` pixels around.
+            (pair, band, y, x) and (pair, date, band, y, x): the pairs, and the coarse images of
+            the dates as they are beside each; normalised, with `halo` pixels around.
         """
         rows = []
         for pair, later in enumerate((b.target_times >= b.times[:, None]).tolist()):
             one = fine[pair, None], coarse[pair, None]
-            rows.append([ask(*one, target[n, None], time) for n, time in enumerate(later)])
+            rows.append([ask(*one, target[pair, n, None], time) for n, time in enumerate(later)])
         return torch.stack([torch.cat(row) for row in rows])
 
     def combine(self, b: Block, forecasts: Tensor, coarse: Tensor, target: Tensor) -> Tensor:
@@ -112,7 +114,7 @@ class Network(Learned):
         forecasts
             (pair, date, band, y, x), normalised, NaN where missing, with `edge` pixels around.
         coarse, target
-            (pair, band, y, x) and (date, band, y, x): the coarse images, alike.
+            (pair, band, y, x) and (pair, date, band, y, x): the coarse images, alike.
         """
         raise NotImplementedError
 
@@ -144,6 +146,12 @@ def weights_of_sides() -> Any:
     """Declare the parameter `weigh` of networks that weigh the predictions from either side."""
     doc = "what weighs a side: how little the coarse image changed since, or likeness to it"
     return param("change", choices=("change", "likeness"), doc=doc)
+
+
+def nearness(times: np.ndarray, wanted: np.ndarray) -> Tensor:
+    """Return the inverse of the time between pairs and dates, (pair, date, 1, 1, 1)."""
+    gaps = np.abs(wanted - times[:, None]) / np.timedelta64(1, "s") + 1.0
+    return torch.from_numpy((1 / gaps).astype(np.float32))[..., None, None, None]
 
 
 def around_cell(scale: int) -> int:

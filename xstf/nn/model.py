@@ -29,6 +29,7 @@ class PairModel(nn.Module):
     """
 
     radius = 0
+    unit = 1  # forecasts begin on whole multiples of so many pixels, as the radius is one
     stages = 1  # trained one after the other
     apart = True  # whether bands are networks of their own, side by side along each first axis
 
@@ -77,6 +78,10 @@ class PairModel(nn.Module):
         """Return the parameters that a stage trains."""
         return list(self.parameters())
 
+    def shows(self, stage: int) -> bool:
+        """Return whether forecasts show what a stage trains; else its last weights are kept."""
+        return True
+
 
 def squared(off: Tensor, seen: Tensor, step: Tensor) -> Tensor:
     """Return the mean of squares in units of `step` over what is seen."""
@@ -99,7 +104,26 @@ def directions(fine: Tensor, coarse: Tensor, share: Tensor, radius: int) -> Iter
     part = share[:, None, None, None]
     for pair, other in ((0, 1), (1, 0)):
         aim = torch.lerp(coarse[:, pair], coarse[:, other], part)
-        images = filled(fine[:, pair], coarse[:, pair], aim)
-        truth = inner(torch.lerp(fine[:, pair], fine[:, other], part), radius)
-        seen = ~torch.isnan(truth) & ~inner(images.gone, radius)
-        yield Lesson(images, other > pair, torch.nan_to_num(truth), seen)
+        truth = torch.lerp(fine[:, pair], fine[:, other], part)
+        yield lesson(fine[:, pair], coarse[:, pair], aim, truth, other > pair, radius)
+
+
+def lesson(
+    fine: Tensor, coarse: Tensor, target: Tensor, truth: Tensor, later: bool, radius: int
+) -> Lesson:
+    """Return what a pair and a target date teach.
+
+    Parameters
+    ----------
+    fine, coarse, target, truth
+        (n, ..., band, y, x), normalised, NaN where missing: the pair, the coarse and the fine image
+        of the target.
+    later
+        Whether the target comes after the pair.
+    radius
+        Of the network.
+    """
+    images = filled(fine, coarse, target)
+    truth = inner(truth, radius)
+    seen = ~torch.isnan(truth) & ~inner(images.gone, radius)
+    return Lesson(images, later, torch.nan_to_num(truth), seen)

@@ -82,8 +82,8 @@ class Msisr(Pupil):
         """The network, the spline and the means."""
         return Superresolved(network=self)
 
-    def build(self, bands: int) -> Model:
-        """Return the network, untrained."""
+    def build(self, bands: int, scale: int = 1) -> Model:
+        """Return the network, untrained; it is the same at every scale."""
         return Model(bands, *self.sizes, self.neighbours)
 
     def school(self, parts: Parts, dates: list[int], where: torch.device) -> School:

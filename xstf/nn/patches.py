@@ -19,6 +19,7 @@ SMALL = 256e6  # bytes of coarse images that are read whole, once
 VALID = 0.6  # share of a patch that must be there on both dates
 TRIES = 30  # places that are drawn for a patch before it is given up
 SAMPLED = 200_000  # pixels of each date that the normalisation is found from
+AROUND = 3  # cells that upsampling reads around a pixel's own, and more
 JUDGED = 32  # patches that a network is judged by
 
 
@@ -39,13 +40,24 @@ class Window:
     fine: np.ndarray  # (date, band, y, x)
     coarse: np.ndarray  # (date, band, rows, columns)
 
-    def crop(self, dates: Sequence[int], area: Tile, scale: int, how: str) -> tuple[Any, ...]:
-        """Return the fine images of these dates in an area, and the coarse ones there."""
+    def crop(
+        self, dates: Sequence[int], area: Tile, scale: int, how: str, alike: bool
+    ) -> tuple[Any, ...]:
+        """Return the fine images of these dates in an area, and the coarse ones there.
+
+        Cells that one of the dates lacks are left out of all if they are to be `alike`, for what
+        upsampling makes of the cells around would not be the same on all dates.
+        """
         y, x = self.tile.y0, self.tile.x0
         local = Tile(area.y0 - y, area.y1 - y, area.x0 - x, area.x1 - x)
         fine = [cut(self.fine[d], local, 0) for d in dates]
-        coarse = [on_fine(self.coarse[d], (y, x), area, scale, how) for d in dates]
-        return np.stack(fine), np.stack(coarse)
+        near = local.cells(scale).grow(1 + AROUND)
+        rows, columns = max(0, near.y0), max(0, near.x0)
+        cells = self.coarse[list(dates), :, rows : max(0, near.y1), columns : max(0, near.x1)]
+        if alike:
+            cells = np.where(np.isnan(cells).any(axis=0), np.float32(np.nan), cells)
+        corner = y + rows * scale, x + columns * scale
+        return np.stack(fine), on_fine(cells, corner, area, scale, how)
 
 
 class Reader(Protocol):
@@ -69,7 +81,9 @@ class Source:
     radius: int  # pixels that a network looks at around it
     seed: int
     mix: bool = False  # whether half of the patches aim at a mixture of both dates
-    series: bool = False  # whether a patch has all dates, and not two of them
+    series: bool = False  # whether a patch has all dates
+    dates: int = 2  # of a patch else, where there are as many
+    unit: int = 1  # patches begin on whole multiples of so many pixels
     out: list[Tile] = field(default_factory=list)  # what is held out
 
     @staticmethod
@@ -82,6 +96,8 @@ class Source:
         seed: int,
         mix: bool,
         series: bool = False,
+        dates_of_patch: int = 2,
+        unit: int = 1,
     ) -> Source:
         """Return the source of some dates of a scene.
 
@@ -91,15 +107,22 @@ class Source:
             The scene, `xstf.gathering.Feed`.
         dates
             Positions of the dates that have both images.
-        how, side, radius, seed, mix, series
-            As the class has them; the side shrinks to that of the scene.
+        how, side, radius, seed, mix, series, dates_of_patch, unit
+            As the class has them; the side shrinks to that of the scene, and to whole units.
         """
-        side = min(side, *feed.grid.shape)
+        side = max(1, min(side, *feed.grid.shape) // unit) * unit
         fine, coarse = feed.fine[list(dates)], feed.coarse[list(dates)]
         if coarse.nbytes <= SMALL:
             (coarse,) = dask.compute(coarse)
         out = squares(feed.grid.shape, side, radius + feed.grid.scale, seed)
-        return Source(fine, coarse, feed.grid, how, side, radius, seed, mix, series, out)
+        drawn = how, side, radius, seed, mix, series, dates_of_patch, unit
+        return Source(fine, coarse, feed.grid, *drawn, out)
+
+    @property
+    def many(self) -> int:
+        """Dates of each patch."""
+        count: int = self.fine.shape[0]
+        return count if self.series else min(self.dates, count)
 
     @property
     def guard(self) -> int:
@@ -169,7 +192,8 @@ class Source:
     def judged(self) -> Crops | None:
         """Return the patches that are held out; None where the scene is too small for any."""
         count = self.fine.shape[0]
-        pairs = [range(count)] if self.series else [(i, i + 1) for i in range(count - 1)]
+        many = self.many
+        pairs = [range(i, i + many) for i in range(count - many + 1)]
         places = [(t, p) for t in self.out for p in pairs]
         if len(places) > JUDGED:
             at = np.linspace(0, len(places) - 1, JUDGED).round().astype(int)
@@ -177,7 +201,7 @@ class Source:
         areas = [tile.grow(self.radius) for tile, _ in places]
         windows = self.read([self._around(area) for area in areas])
         found = [
-            window.crop(dates, area, self.grid.scale, self.how)
+            window.crop(dates, area, self.grid.scale, self.how, not self.series)
             for window, area, (_, dates) in zip(windows, areas, places, strict=True)
         ]
         return stacked([(*images, np.float32(1)) for images in found]) if found else None
@@ -185,9 +209,9 @@ class Source:
     def _around(self, area: Tile) -> Tile:
         """Return whole cells of the scene around an area, with those that upsampling reads."""
         scale, (height, width) = self.grid.scale, self.grid.shape
-        y0, x0 = (max(0, (v // scale - 3) * scale) for v in (area.y0, area.x0))
-        y1 = min(height, (-(-area.y1 // scale) + 3) * scale)
-        x1 = min(width, (-(-area.x1 // scale) + 3) * scale)
+        y0, x0 = (max(0, (v // scale - AROUND) * scale) for v in (area.y0, area.x0))
+        y1 = min(height, (-(-area.y1 // scale) + AROUND) * scale)
+        x1 = min(width, (-(-area.x1 // scale) + AROUND) * scale)
         return Tile(y0, y1, x0, x1)
 
     def epoch(self, number: int, pool: Reader) -> Iterator[Crops]:
@@ -216,13 +240,14 @@ class Source:
     def _drawn(self, window: Window, rng: np.random.Generator) -> Crops | None:
         """Return a patch at a random place, of random dates, turned; None if none is found."""
         count = len(window.fine)
-        dates = sorted(rng.choice(count, count if self.series else 2, replace=False).tolist())
+        dates = sorted(rng.choice(count, self.many, replace=False).tolist())
         turns, flip, between = int(rng.integers(4)), bool(rng.integers(2)), float(rng.uniform())
         gap, mixed = int(rng.integers(1, count)), self.mix and bool(self.series or rng.integers(2))
         place = self._place(window, dates, rng)
         if place is None:
             return None
-        images = window.crop(dates, place.grow(self.radius), self.grid.scale, self.how)
+        area = place.grow(self.radius)
+        images = window.crop(dates, area, self.grid.scale, self.how, not self.series)
         if mixed and self.series:
             images = tuple(_with_mixture(image, gap, between) for image in images)
         fine, coarse = (_turned(image[None], turns, flip) for image in images)
@@ -238,7 +263,8 @@ class Source:
         ):
             first = low if low == 0 else low + self.radius
             last = (high if high == end else high - self.radius) - side
-            starts.append(rng.integers(first, max(first, last) + 1, TRIES))
+            steps = rng.integers(0, max(0, last - first) // self.unit + 1, TRIES)
+            starts.append(first + steps * self.unit)
         for n in np.flatnonzero(clear(self.out, self.guard, starts[0], starts[1], side)):
             y, x = (int(start[n]) for start in starts)
             at = slice(y - tile.y0, y - tile.y0 + side), slice(x - tile.x0, x - tile.x0 + side)

@@ -35,18 +35,20 @@ def block(method: Network, weights: Weights, b: Block) -> np.ndarray:
     """Return the prediction of each date of a block, (date, band, y, x)."""
     model = network_of(method, weights, b)
     device = model.step.device
-    edge = method.edge(b.scale)
-    spare = b.halo - method.radius - edge
+    spare = b.halo - model.radius - method.edge(b.scale)
     height, width = b.fine.shape[-2:]
     kept = ..., slice(spare, height - spare), slice(spare, width - spare)
-    images = b.fine, *(on_fine(b, c, method.upsample) for c in (b.coarse, b.target))
-    fine, coarse, target = (
-        t.to(device) for t in tensors(model.normal, *(image[kept] for image in images))
+    images = b.fine, on_fine(b, b.coarse, method.upsample)
+    fine, coarse = (t.to(device) for t in tensors(model.normal, *(i[kept] for i in images)))
+    # cells that a pair or the date lacks are left out of the change, not of either image
+    change = on_fine(b, b.target - b.coarse[:, None], method.upsample)[kept]
+    target = (
+        coarse[:, None] + torch.from_numpy(np.ascontiguousarray(change)).to(device) / model.scale
     )
     with torch.inference_mode(), one_thread(), rounding(method.precision, device):
         ask = partial(_forecast, method, model)
         said = method.forecasts(ask, b, fine, coarse, target)
-        around = (inner(image, method.radius) for image in (coarse, target))
+        around = (inner(image, model.radius) for image in (coarse, target))
         fused = method.combine(b, said, *around)
         return (fused * model.scale + model.centre).cpu().numpy()
 
@@ -58,7 +60,7 @@ def _forecast(
     images = filled(fine, coarse, target)
     r = model.radius
     out = torch.full_like(inner(images.fine, r), torch.nan)
-    side = tile_side(method, out[..., 0, 0].numel(), out.device.type)
+    side = tile_side(method, model, out[..., 0, 0].numel(), out.device.type)
     for y in range(0, out.shape[-2], side):
         for x in range(0, out.shape[-1], side):
             at = ..., slice(y, y + side + 2 * r), slice(x, x + side + 2 * r)
@@ -67,10 +69,11 @@ def _forecast(
     return torch.where(inner(images.gone, r), torch.nan, out)
 
 
-def tile_side(method: Network, images: int, device: str) -> int:
+def tile_side(method: Network, model: PairModel, images: int, device: str) -> int:
     """Return the side of the tiles of so many images that a network takes at once, by memory."""
     pixels = MEMORY[device] / (4 * images * method.channels())
-    return max(SMALLEST, int(pixels**0.5) - 2 * method.radius)
+    side = max(SMALLEST, int(pixels**0.5) - 2 * model.radius)
+    return max(1, side // model.unit) * model.unit
 
 
 def network_of(method: Network, weights: Weights, b: Block) -> PairModel:
@@ -79,7 +82,7 @@ def network_of(method: Network, weights: Weights, b: Block) -> PairModel:
     with _lock:
         if key not in _models:
             device = device_of(b.device)
-            model = method.build(b.fine.shape[1])
+            model = method.build(b.fine.shape[1], b.scale)
             model.load_state_dict(unpack(np.asarray(b.numbers).tobytes()))
             _models[key] = model.to(device).eval()
             while len(_models) > MODELS:

@@ -12,10 +12,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from xstf.method import Block, param, register
-from xstf.nn.inputs import Filled, filled
-from xstf.nn.layers import blend, inner, silent, trunk
-from xstf.nn.method import Network, around_cell
-from xstf.nn.model import Lesson, PairModel
+from xstf.nn.inputs import Filled
+from xstf.nn.layers import blend, inner, silent, trunk, weighed
+from xstf.nn.method import Network, around_cell, nearness
+from xstf.nn.model import Lesson, PairModel, lesson
 
 LEAK = 0.2  # slope of the leaky units below zero
 
@@ -60,10 +60,8 @@ class Model(PairModel):
         """Yield what a series teaches, read forward and backward: all its steps at once."""
         for later in (True, False):
             first, then = slice(None, -1), slice(1, None)
-            images = filled(fine[:, first], coarse[:, first], coarse[:, then])
-            truth = inner(fine[:, then], self.radius)
-            seen = ~torch.isnan(truth) & ~inner(images.gone, self.radius)
-            yield Lesson(images, later, torch.nan_to_num(truth), seen)
+            known, wanted = (fine[:, first], coarse[:, first]), (coarse[:, then], fine[:, then])
+            yield lesson(*known, *wanted, later, self.radius)
             fine, coarse = fine.flip(1), coarse.flip(1)
 
 
@@ -110,7 +108,7 @@ class Stf3dcnn(Network):
         """Pixels over which the coarse change is averaged."""
         return around_cell(scale) if self.weigh == "change" else 0
 
-    def build(self, bands: int) -> Model:
+    def build(self, bands: int, scale: int = 1) -> Model:
         """Return the network, untrained."""
         return Model(bands, self.width, self.depth, self.skip, self.precision == "bf16")
 
@@ -119,11 +117,11 @@ class Stf3dcnn(Network):
     ) -> Tensor:
         """Return what the pair before and the pair after each date say; NaN for the others."""
         height, width = (size - 2 * self.radius for size in fine.shape[-2:])
-        shape = len(fine), len(target), fine.shape[1], height, width
+        shape = *target.shape[:3], height, width
         said = fine.new_full(shape, torch.nan)
-        for date in range(len(target)):
+        for date in range(target.shape[1]):
             for chain, count, later in chains(b.times, b.target_times[date]):
-                wanted = target[date, None]
+                wanted = target[chain[count - 1], date, None]
                 before, after = chain[:count], chain[count:]
                 cells = torch.cat([coarse[before], wanted, coarse[after]])
                 known = torch.cat([fine[before], torch.full_like(wanted, torch.nan), fine[after]])
@@ -138,14 +136,9 @@ class Stf3dcnn(Network):
         """Return both sides, weighed by time, by change, or not at all."""
         if self.weigh == "change":
             return blend(forecasts, target - coarse[:, None], self.edge(b.scale))
-        gaps = np.abs(b.target_times - b.times[:, None]) / np.timedelta64(1, "s") + 1.0
-        near = 1 / gaps if self.weigh == "time" else np.ones_like(gaps)
-        weight = torch.from_numpy(near.astype(np.float32))[..., None, None, None]
-        seen = ~torch.isnan(forecasts)
-        weight = torch.where(seen, weight.to(forecasts.device), 0)
-        total = weight.sum(0)
-        mean = (weight * torch.where(seen, forecasts, 0)).sum(0) / total
-        return torch.where(total > 0, mean, torch.nan)
+        near = nearness(b.times, b.target_times)
+        weight = near if self.weigh == "time" else torch.ones_like(near)
+        return weighed(forecasts, weight.to(forecasts.device))
 
 
 def chains(times: np.ndarray, wanted: np.datetime64) -> list[tuple[list[int], int, bool]]:

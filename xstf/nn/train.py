@@ -172,10 +172,14 @@ def _note(
     rate: float,
 ) -> None:
     """Judge the weights, and keep those of each band that are its best so far."""
-    errors = None if judged is None else judge(model, judged, how.batch, device)["network"]
-    better = _keep_best(model, errors, course)
+    errors = None
+    if not model.shows(course.stage):
+        course.best, better = copied(model.state_dict()), True
+    else:
+        errors = None if judged is None else judge(model, judged, how.batch, device)["network"]
+        better = _keep_best(model, errors, course)
     course.since = 0 if better else course.since + 1
-    held = None if errors is None else errors.tolist()
+    held = None if judged is None else course.least if errors is None else errors.tolist()
     course.history.append(
         {"stage": course.stage + 1, "loss": loss, "rate": rate, "held_out_rmse": held}
     )
@@ -231,7 +235,8 @@ def judge(model: PairModel, crops: Crops, size: int, device: torch.device) -> di
             on = _on(device, model, part)
             for images, later, truth, seen in model.lessons(*on):
                 fine, coarse, target = (
-                    inner(i, model.radius) for i in (images.fine, images.coarse, images.target)
+                    mean_of_pairs(inner(i, model.radius), truth)
+                    for i in (images.fine, images.coarse, images.target)
                 )
                 said = {
                     "network": model.forecast(images, later),
@@ -251,6 +256,11 @@ def _on(device: torch.device, model: PairModel, crops: Crops) -> tuple[Tensor, T
     return fine.to(device), coarse.to(device), torch.from_numpy(crops.share).to(device)
 
 
+def mean_of_pairs(image: Tensor, like: Tensor) -> Tensor:
+    """Return the mean over pairs where there is an axis of them, (n, pair, band, y, x)."""
+    return image.mean(1) if image.ndim > like.ndim else image
+
+
 def _by_band(image: Tensor) -> Tensor:
     """Return the sum over all but the bands, (band,)."""
     return image.movedim(-3, 0).flatten(1).sum(1)
@@ -265,8 +275,10 @@ def moments_of(
     optimiser: torch.optim.Adam, parameters: list[torch.nn.Parameter]
 ) -> dict[str, Tensor]:
     """Return what the optimiser knows of each parameter."""
-    known = enumerate(optimiser.state[p] for p in parameters)
-    return {f"{n}/{what}": state[what].cpu().clone() for n, state in known for what in MOMENTS}
+    known = ((n, optimiser.state[p]) for n, p in enumerate(parameters))
+    return {
+        f"{n}/{what}": state[what].cpu().clone() for n, state in known if state for what in MOMENTS
+    }
 
 
 def remember(
