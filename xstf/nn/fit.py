@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
@@ -16,7 +17,7 @@ import xarray as xr
 from xstf.checks import Parts, take_apart, with_observed
 from xstf.gathering import Feed, as_dask
 from xstf.nn.checkpoint import differences, pack, unpack
-from xstf.nn.inputs import Normaliser
+from xstf.nn.inputs import Normaliser, normaliser
 from xstf.nn.kept import Kept, weights_of
 from xstf.nn.model import PairModel
 from xstf.nn.patches import Source
@@ -50,8 +51,10 @@ def fit(
     dates = np.flatnonzero(parts.observed("fine") & parts.observed("coarse")).tolist()
     file = Kept.of(checkpoint, resume, known, parts, dates, init)
     drawing = method.upsample, method.patch, method.radius, method.seed, method.mix
-    source = Source.of(_feed(parts), dates, *drawing, method.series)
+    source = Source.of(_feed(parts), dates, *drawing, method.series, method.aside)
     model = _begun(method, source, init, known["scene"]).to(where)
+    if model.alike is not None:
+        source = replace(source, share=partial(model.alike.moved, model.normal))
     judged = source.judged()
     if judged is None:
         _warn_of_size(method, source)
@@ -77,9 +80,13 @@ def _begun(method: Network, source: Source, init: Any, scene: Mapping[str, Any])
     tensors = None if init is None else _tensors_of(init, method, scene)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(method.seed)
-        model = method.build(len(scene["bands"]))
+        model = method.made(len(scene["bands"]))
     if tensors is None:
-        model.normalise(source.normaliser())
+        fine, changes = source.sample()
+        normal = normaliser(fine, changes)
+        model.normalise(normal)
+        if model.alike is not None:
+            model.alike.learn(normal(fine[..., None])[..., 0], method.seed)
     else:
         model.load_state_dict(tensors)
     return model

@@ -15,8 +15,10 @@ from torch import Tensor
 from xstf.method import Block, Method, Prepared, Whole, param
 from xstf.methods._shared import UPSAMPLE, reach_of
 from xstf.nn import checkpoint, predict
+from xstf.nn.alike import Alike, border_of, maps_of
 from xstf.nn.checkpoint import Weights, differences
 from xstf.nn.model import PairModel
+from xstf.sizes import VALUE, BlockSize
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -92,7 +94,7 @@ class Network(Method):
 
     @property
     def radius(self) -> int:
-        """Pixels that a forecast looks at around its own."""
+        """Pixels that the network looks at around its own."""
         raise NotImplementedError
 
     def edge(self, scale: int) -> int:
@@ -106,6 +108,13 @@ class Network(Method):
     def build(self, bands: int) -> PairModel:
         """Return the network, untrained."""
         raise NotImplementedError
+
+    def made(self, bands: int) -> PairModel:
+        """Return the network with what comes before it, untrained."""
+        model = self.build(bands)
+        if self._half is not None:
+            model.share(Alike(bands, self._half))
+        return model
 
     def forecasts(
         self, ask: Callable[..., Tensor], b: Block, fine: Tensor, coarse: Tensor, target: Tensor
@@ -143,7 +152,21 @@ class Network(Method):
 
     def halo(self, scale: int) -> int:
         """Pixels that the network and the weights of its forecasts look at."""
-        return self.radius + self.edge(scale)
+        return self.looks + self.edge(scale)
+
+    @property
+    def _half(self) -> int | None:
+        return getattr(self, "alike", None)
+
+    @property
+    def aside(self) -> int:
+        """Pixels beyond the radius by which those that are alike share the coarse change."""
+        return border_of(self._half)
+
+    @property
+    def looks(self) -> int:
+        """Pixels around its own that a forecast depends on."""
+        return self.radius + self.aside
 
     @property
     def reach(self) -> int:
@@ -154,6 +177,17 @@ class Network(Method):
     def light(self: N) -> N:
         """The method as blocks carry it: its tensors reach them once, by `prepare`."""
         return self if self.weights is None else replace(self, weights=self.weights.light)
+
+    def memory(self, size: BlockSize) -> float:
+        """Count the images and their copies, then the network at work or forecasts together."""
+        images = (3 * size.pairs + 2 * size.dates) * size.image
+        said = size.pairs * size.dates * size.image
+        side = predict.tile_side(self, size.bands, "cpu")
+        inside = min((side + 2 * self.radius) ** 2, size.near(self.radius + self.edge(size.scale)))
+        network = VALUE * size.bands * self.channels() * inside
+        around = min((side + 2 * self.looks) ** 2, size.wide)
+        shared = VALUE * maps_of(self._half, size.bands) * around
+        return images + max(said + 8 * size.image + max(network, shared), 9 * said)
 
     def prepare(self, scene: Whole) -> Prepared:
         """Send the weights to the blocks."""
@@ -223,8 +257,33 @@ class Network(Method):
 
 def weights_of_sides() -> Any:
     """Declare the parameter `weigh` of networks that weigh the predictions from either side."""
-    doc = "what weighs a side: how little the coarse image changed since, or likeness to it"
-    return param("change", choices=("change", "likeness"), doc=doc)
+    doc = (
+        "what weighs a side: how little the coarse image changed since, over all bands or in each, "
+        "or likeness to it"
+    )
+    return param("change", choices=("change", "band", "likeness"), doc=doc)
+
+
+def against(weigh: str, forecasts: Tensor, coarse: Tensor, target: Tensor) -> Tensor:
+    """Return what speaks against each forecast, as `xstf.nn.layers.blend` takes it.
+
+    Parameters
+    ----------
+    weigh
+        ``"change"``: the coarse change since, its mean over the bands, for a band in which one side
+        has changed little by chance is no better known from there; ``"band"``: each band's own;
+        ``"likeness"``: the difference from the coarse image.
+    forecasts
+        (pair, date, band, y, x), NaN where missing.
+    coarse, target
+        (pair, band, y, x) and (date, band, y, x): the coarse images, alike.
+    """
+    if weigh == "likeness":
+        return forecasts - target
+    change = target - coarse[:, None]
+    if weigh == "band":
+        return change
+    return change.abs().nanmean(-3, keepdim=True).expand_as(forecasts)
 
 
 def around_cell(scale: int) -> int:

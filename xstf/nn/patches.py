@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any, Protocol
 
 import dask
@@ -12,7 +13,8 @@ import numpy as np
 from xstf.blocks import cut
 from xstf.grid import Grid, Tile
 from xstf.nn.holdout import clear, squares
-from xstf.nn.inputs import Normaliser, normaliser, on_fine
+from xstf.nn.inputs import Normaliser, normaliser
+from xstf.nn.window import Share, Window, with_mixture, within
 
 POOL = 1e9  # bytes of images that are held to draw patches from; as much is read ahead
 SMALL = 256e6  # bytes of coarse images that are read whole, once
@@ -27,25 +29,8 @@ class Crops:
     """Patches with the border that a network looks at, in the units of the scene."""
 
     fine: np.ndarray  # (n, date, band, y, x), two dates or the series, in order, NaN where missing
-    coarse: np.ndarray  # the same, on the fine grid
+    coarse: np.ndarray  # the same, on the fine grid; then what the steps lead to, if so asked
     share: np.ndarray  # (n,) float32: how far from one date to the other the target lies, 1: there
-
-
-@dataclass(frozen=True)
-class Window:
-    """Part of a scene that is in memory: whole chunks of it."""
-
-    tile: Tile  # fine pixels, on whole cells
-    fine: np.ndarray  # (date, band, y, x)
-    coarse: np.ndarray  # (date, band, rows, columns)
-
-    def crop(self, dates: Sequence[int], area: Tile, scale: int, how: str) -> tuple[Any, ...]:
-        """Return the fine images of these dates in an area, and the coarse ones there."""
-        y, x = self.tile.y0, self.tile.x0
-        local = Tile(area.y0 - y, area.y1 - y, area.x0 - x, area.x1 - x)
-        fine = [cut(self.fine[d], local, 0) for d in dates]
-        coarse = [on_fine(self.coarse[d], (y, x), area, scale, how) for d in dates]
-        return np.stack(fine), np.stack(coarse)
 
 
 class Reader(Protocol):
@@ -70,6 +55,8 @@ class Source:
     seed: int
     mix: bool = False  # whether half of the patches aim at a mixture of both dates
     series: bool = False  # whether a patch has all dates, and not two of them
+    aside: int = 0  # pixels around those that share their coarse change with them
+    share: Share | None = None  # moves coarse images by the change that pixels share
     out: list[Tile] = field(default_factory=list)  # what is held out
 
     @staticmethod
@@ -82,6 +69,7 @@ class Source:
         seed: int,
         mix: bool,
         series: bool = False,
+        aside: int = 0,
     ) -> Source:
         """Return the source of some dates of a scene.
 
@@ -91,7 +79,7 @@ class Source:
             The scene, `xstf.gathering.Feed`.
         dates
             Positions of the dates that have both images.
-        how, side, radius, seed, mix, series
+        how, side, radius, seed, mix, series, aside
             As the class has them; the side shrinks to that of the scene.
         """
         side = min(side, *feed.grid.shape)
@@ -99,7 +87,7 @@ class Source:
         if coarse.nbytes <= SMALL:
             (coarse,) = dask.compute(coarse)
         out = squares(feed.grid.shape, side, radius + feed.grid.scale, seed)
-        return Source(fine, coarse, feed.grid, how, side, radius, seed, mix, series, out)
+        return Source(fine, coarse, feed.grid, how, side, radius, seed, mix, series, aside, out=out)
 
     @property
     def guard(self) -> int:
@@ -114,7 +102,7 @@ class Source:
 
     def windows(self) -> list[Tile]:
         """Return the scene in parts of whole chunks, each large enough for a patch."""
-        least = self.side + 2 * self.radius + 2 * self.grid.scale
+        least = self.side + 2 * (self.radius + self.aside) + 2 * self.grid.scale
         rows, columns = (_joined(sizes, least) for sizes in self.fine.chunks[-2:])
         return [Tile(*y, *x) for y in rows for x in columns]
 
@@ -126,12 +114,19 @@ class Source:
         pools: list[list[Tile]] = []
         held = np.inf
         for tile in found:
-            size = 4.0 * np.prod(self.fine.shape[:2]) * (tile.y1 - tile.y0) * (tile.x1 - tile.x0)
+            size = self._held * (tile.y1 - tile.y0) * (tile.x1 - tile.x0)
             if held + size > POOL:
                 pools, held = [*pools, []], 0.0
             pools[-1].append(tile)
             held += size
         return [sorted(pool, key=lambda t: (t.y0, t.x0)) for pool in pools]
+
+    @property
+    def _held(self) -> float:
+        """Bytes of a pixel of all images, and of what they are moved to."""
+        dates, bands = self.fine.shape[:2]
+        steps = 2 * (dates - 1) if self.series else dates * (dates - 1)
+        return 4.0 * bands * (dates + (steps if self.aside else 0))
 
     def read(self, tiles: Sequence[Tile]) -> list[Window]:
         """Read parts of the scene, each chunk once; only whole cells are kept."""
@@ -156,6 +151,10 @@ class Source:
 
     def normaliser(self) -> Normaliser:
         """Return what normalises the images, from pixels of some parts of the scene."""
+        return normaliser(*self.sample())
+
+    def sample(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return pixels of some parts of the scene, and their changes, (band, pixel) each."""
         rng = np.random.default_rng([self.seed, 2])
         fine, changes = [], []
         for window in self.read(self.pools(rng)[0]):
@@ -164,7 +163,7 @@ class Source:
             fine.append(values.swapaxes(0, 1).reshape(values.shape[1], -1))
             apart = np.diff(values, axis=0)
             changes.append(apart.swapaxes(0, 1).reshape(values.shape[1], -1))
-        return normaliser(np.concatenate(fine, 1), np.concatenate(changes, 1))
+        return np.concatenate(fine, 1), np.concatenate(changes, 1)
 
     def judged(self) -> Crops | None:
         """Return the patches that are held out; None where the scene is too small for any."""
@@ -175,9 +174,9 @@ class Source:
             at = np.linspace(0, len(places) - 1, JUDGED).round().astype(int)
             places = [places[n] for n in at]
         areas = [tile.grow(self.radius) for tile, _ in places]
-        windows = self.read([self._around(area) for area in areas])
+        windows = self.read([self._around(area.grow(self.aside)) for area in areas])
         found = [
-            window.crop(dates, area, self.grid.scale, self.how)
+            self._crop(window, dates, area)
             for window, area, (_, dates) in zip(windows, areas, places, strict=True)
         ]
         return stacked([(*images, np.float32(1)) for images in found]) if found else None
@@ -222,12 +221,25 @@ class Source:
         place = self._place(window, dates, rng)
         if place is None:
             return None
-        images = window.crop(dates, place.grow(self.radius), self.grid.scale, self.how)
+        images = self._crop(window, dates, place.grow(self.radius))
         if mixed and self.series:
-            images = tuple(_with_mixture(image, gap, between) for image in images)
+            images = with_mixture(*images, gap, np.float32(between))
         fine, coarse = (_turned(image[None], turns, flip) for image in images)
         share = between if mixed and not self.series else 1
         return Crops(fine, coarse, np.array([share], np.float32))
+
+    def _crop(
+        self, window: Window, dates: Sequence[int], area: Tile
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return the images of these dates, and, where so asked, what their steps lead to."""
+        fine, coarse = window.crop(dates, area, self.grid.scale, self.how)
+        if self.share is None:
+            return fine, coarse
+        steps = list(pairwise(dates))
+        steps += [(later, sooner) for sooner, later in reversed(steps)]
+        leads = [window.moved(s, self.grid.scale, self.how, self.share) for s in steps]
+        local = within(area, window.tile)
+        return fine, np.concatenate([coarse, [cut(lead, local, 0) for lead in leads]])
 
     def _place(self, window: Window, dates: list[int], rng: np.random.Generator) -> Tile | None:
         """Return a random place for a patch: off what is held out, and not under clouds."""
@@ -236,8 +248,8 @@ class Source:
         for low, high, end in zip(
             (tile.y0, tile.x0), (tile.y1, tile.x1), self.grid.shape, strict=True
         ):
-            first = low if low == 0 else low + self.radius
-            last = (high if high == end else high - self.radius) - side
+            first = low if low == 0 else low + self.radius + self.aside
+            last = (high if high == end else high - self.radius - self.aside) - side
             starts.append(rng.integers(first, max(first, last) + 1, TRIES))
         for n in np.flatnonzero(clear(self.out, self.guard, starts[0], starts[1], side)):
             y, x = (int(start[n]) for start in starts)
@@ -251,12 +263,6 @@ class Source:
 def stacked(found: Sequence[tuple[Any, ...]]) -> Crops:
     """Return patches one after the other in one array each."""
     return Crops(*(np.stack(values) for values in zip(*found, strict=True)))
-
-
-def _with_mixture(series: np.ndarray, gap: int, share: float) -> np.ndarray:
-    """Return a series with a mixture of two neighbours between them, before position `gap`."""
-    mixture = series[gap - 1] + np.float32(share) * (series[gap] - series[gap - 1])
-    return np.insert(series, gap, mixture, axis=0)
 
 
 def _turned(image: np.ndarray, turns: int, flip: bool) -> np.ndarray:

@@ -36,7 +36,7 @@ def block(method: Network, weights: Weights, b: Block) -> np.ndarray:
     model = network_of(method, weights, b)
     device = model.step.device
     edge = method.edge(b.scale)
-    spare = b.halo - method.radius - edge
+    spare = b.halo - method.looks - edge
     height, width = b.fine.shape[-2:]
     kept = ..., slice(spare, height - spare), slice(spare, width - spare)
     images = b.fine, *(on_fine(b, c, method.upsample) for c in (b.coarse, b.target))
@@ -46,7 +46,7 @@ def block(method: Network, weights: Weights, b: Block) -> np.ndarray:
     with torch.inference_mode(), one_thread(), rounding(method.precision, device):
         ask = partial(_forecast, method, model)
         said = method.forecasts(ask, b, fine, coarse, target)
-        around = (inner(image, method.radius) for image in (coarse, target))
+        around = (inner(image, method.looks) for image in (coarse, target))
         fused = method.combine(b, said, *around)
         return (fused * model.scale + model.centre).cpu().numpy()
 
@@ -56,21 +56,21 @@ def _forecast(
 ) -> Tensor:
     """Return what a network says, (1, ..., band, y, x), NaN where it cannot, tile by tile."""
     images = filled(fine, coarse, target)
-    r = model.radius
+    r = method.looks
     out = torch.full_like(inner(images.fine, r), torch.nan)
     side = tile_side(method, out[..., 0, 0].numel(), out.device.type)
     for y in range(0, out.shape[-2], side):
         for x in range(0, out.shape[-1], side):
             at = ..., slice(y, y + side + 2 * r), slice(x, x + side + 2 * r)
             part = Filled(images.fine[at], images.coarse[at], images.target[at], images.gone[at])
-            out[..., y : y + side, x : x + side] = model.forecast(part, later)
+            out[..., y : y + side, x : x + side] = model.forecast(model.shared(part), later)
     return torch.where(inner(images.gone, r), torch.nan, out)
 
 
 def tile_side(method: Network, images: int, device: str) -> int:
     """Return the side of the tiles of so many images that a network takes at once, by memory."""
     pixels = MEMORY[device] / (4 * images * method.channels())
-    return max(SMALLEST, int(pixels**0.5) - 2 * method.radius)
+    return max(SMALLEST, int(pixels**0.5) - 2 * method.looks)
 
 
 def network_of(method: Network, weights: Weights, b: Block) -> PairModel:
@@ -79,7 +79,7 @@ def network_of(method: Network, weights: Weights, b: Block) -> PairModel:
     with _lock:
         if key not in _models:
             device = device_of(b.device)
-            model = method.build(b.fine.shape[1])
+            model = method.made(b.fine.shape[1])
             model.load_state_dict(unpack(np.asarray(b.numbers).tobytes()))
             _models[key] = model.to(device).eval()
             while len(_models) > MODELS:

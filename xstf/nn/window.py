@@ -1,0 +1,68 @@
+"""A part of a scene in memory, and what patches are cut from: its images, and where they lead."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from xstf.blocks import cut
+from xstf.grid import Tile
+from xstf.nn.inputs import on_fine
+
+# (band, y, x) each: fine, coarse and target coarse image to the target by the shared change
+Share = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
+
+
+@dataclass(frozen=True)
+class Window:
+    """Part of a scene that is in memory: whole chunks of it."""
+
+    tile: Tile  # fine pixels, on whole cells
+    fine: np.ndarray  # (date, band, y, x)
+    coarse: np.ndarray  # (date, band, rows, columns)
+    known: dict[tuple[int, int], np.ndarray] = field(default_factory=dict)  # see `moved`
+
+    def crop(
+        self, dates: Sequence[int], area: Tile, scale: int, how: str
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return the fine images of these dates in an area, and the coarse ones there."""
+        y, x = self.tile.y0, self.tile.x0
+        fine = [cut(self.fine[d], within(area, self.tile), 0) for d in dates]
+        coarse = [on_fine(self.coarse[d], (y, x), area, scale, how) for d in dates]
+        return np.stack(fine), np.stack(coarse)
+
+    def moved(self, step: tuple[int, int], scale: int, how: str, share: Share) -> np.ndarray:
+        """Return what a step between two dates leads to, (band, y, x), worked out once."""
+        if step not in self.known:
+            corner = self.tile.y0, self.tile.x0
+            coarse = (on_fine(self.coarse[d], corner, self.tile, scale, how) for d in step)
+            self.known[step] = share(self.fine[step[0]], *coarse)
+        return self.known[step]
+
+
+def with_mixture(
+    fine: np.ndarray, coarse: np.ndarray, gap: int, share: np.float32
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return a series with a mixture of two neighbours between them, before position `gap`.
+
+    What steps lead to, after the coarse images, is parted alike: the mixture is reached by a share
+    of the step, and left by the rest.
+    """
+    count, rest = len(fine), 1 - share
+    known, leads = coarse[:count], coarse[count:]
+    mixed, between = (i[gap - 1] + share * (i[gap] - i[gap - 1]) for i in (fine, known))
+    found = [*known[:gap], between, *known[gap:]]
+    if len(leads):
+        forth, back, at = leads[: count - 1], leads[count - 1 :], count - 1 - gap
+        step, turn = forth[gap - 1] - known[gap - 1], back[at] - known[gap]
+        found += [*forth[: gap - 1], known[gap - 1] + share * step, between + rest * step]
+        found += [*forth[gap:], *back[:at], known[gap] + rest * turn, between + share * turn]
+        found += [*back[at + 1 :]]
+    return np.insert(fine, gap, mixed, axis=0), np.stack(found)
+
+
+def within(area: Tile, tile: Tile) -> Tile:
+    """Return an area as it lies in a tile."""
+    return Tile(area.y0 - tile.y0, area.y1 - tile.y0, area.x0 - tile.x0, area.x1 - tile.x0)
