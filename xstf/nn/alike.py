@@ -25,7 +25,12 @@ def pixels_alike() -> Any:
     from xstf.method import param
 
     doc = "window over which pixels alike share the coarse change, half its side; None: not shared"
-    return param(16, ge=2, none=True, unit="fine pixels", doc=doc)
+    return param(1.0, gt=0, none=True, unit="coarse cells", doc=doc)
+
+
+def half_of(cells: float | None, scale: int) -> int | None:
+    """Return half the side of a window in fine pixels, two at least."""
+    return None if cells is None else max(2, round(cells * scale))
 
 
 def border_of(half: int | None) -> int:

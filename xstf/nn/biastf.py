@@ -82,7 +82,7 @@ class Biastf(Network):
     )
     bias: bool = param(True, doc="train and add the second network", source="eq 17, 18")
     epochs: int = param(60, ge=1, doc="passes over the scene, of each of the two stages")
-    alike: int | None = pixels_alike()
+    alike: float | None = pixels_alike()
     weigh: str = weights_of_sides()
     patch: int = param(128, ge=8, unit="fine pixels", doc="side of a patch", source="section 4")
 

@@ -121,7 +121,7 @@ class Dlsdfm(Network):
     balance: float = param(
         0.5, ge=0, le=1, doc="share of the stream of change in the loss", source="section 4.1"
     )
-    alike: int | None = pixels_alike()
+    alike: float | None = pixels_alike()
     weigh: str = weights_of_sides()
     batch: int = param(16, ge=1, doc="patches of one step; the paper's are 64")
     patch: int = param(50, ge=8, unit="fine pixels", doc="side of a patch", source="section 3.2")

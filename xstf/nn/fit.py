@@ -51,7 +51,8 @@ def fit(
     dates = np.flatnonzero(parts.observed("fine") & parts.observed("coarse")).tolist()
     file = Kept.of(checkpoint, resume, known, parts, dates, init)
     drawing = method.upsample, method.patch, method.radius, method.seed, method.mix
-    source = Source.of(_feed(parts), dates, *drawing, method.series, method.aside)
+    aside = method.aside(parts.grid.scale)
+    source = Source.of(_feed(parts), dates, *drawing, method.series, aside)
     model = _begun(method, source, init, known["scene"]).to(where)
     if model.alike is not None:
         source = replace(source, share=partial(model.alike.moved, model.normal))
@@ -80,7 +81,7 @@ def _begun(method: Network, source: Source, init: Any, scene: Mapping[str, Any])
     tensors = None if init is None else _tensors_of(init, method, scene)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(method.seed)
-        model = method.made(len(scene["bands"]))
+        model = method.made(len(scene["bands"]), scene["scale"])
     if tensors is None:
         fine, changes = source.sample()
         normal = normaliser(fine, changes)

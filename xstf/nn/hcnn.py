@@ -70,7 +70,7 @@ class Hcnn(Network):
     pairs = range(1, 3)
     shape: ClassVar[tuple[str, ...]] = ("width", "batch_norm", "alike")
     width: int = param(64, ge=1, doc="channels of the first layer and band; the second has half")
-    alike: int | None = pixels_alike()
+    alike: float | None = pixels_alike()
     weigh: str = param(
         "change",
         choices=("change", "scene"),

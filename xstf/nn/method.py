@@ -15,7 +15,7 @@ from torch import Tensor
 from xstf.method import Block, Method, Prepared, Whole, param
 from xstf.methods._shared import UPSAMPLE, reach_of
 from xstf.nn import checkpoint, predict
-from xstf.nn.alike import Alike, border_of, maps_of
+from xstf.nn.alike import Alike, border_of, half_of, maps_of
 from xstf.nn.checkpoint import Weights, differences
 from xstf.nn.model import PairModel
 from xstf.sizes import VALUE, BlockSize
@@ -109,11 +109,11 @@ class Network(Method):
         """Return the network, untrained."""
         raise NotImplementedError
 
-    def made(self, bands: int) -> PairModel:
+    def made(self, bands: int, scale: int) -> PairModel:
         """Return the network with what comes before it, untrained."""
-        model = self.build(bands)
-        if self._half is not None:
-            model.share(Alike(bands, self._half))
+        model, half = self.build(bands), self._half(scale)
+        if half is not None:
+            model.share(Alike(bands, half))
         return model
 
     def forecasts(
@@ -152,21 +152,18 @@ class Network(Method):
 
     def halo(self, scale: int) -> int:
         """Pixels that the network and the weights of its forecasts look at."""
-        return self.looks + self.edge(scale)
+        return self.looks(scale) + self.edge(scale)
 
-    @property
-    def _half(self) -> int | None:
-        return getattr(self, "alike", None)
+    def _half(self, scale: int) -> int | None:
+        return half_of(getattr(self, "alike", None), scale)
 
-    @property
-    def aside(self) -> int:
+    def aside(self, scale: int) -> int:
         """Pixels beyond the radius by which those that are alike share the coarse change."""
-        return border_of(self._half)
+        return border_of(self._half(scale))
 
-    @property
-    def looks(self) -> int:
+    def looks(self, scale: int) -> int:
         """Pixels around its own that a forecast depends on."""
-        return self.radius + self.aside
+        return self.radius + self.aside(scale)
 
     @property
     def reach(self) -> int:
@@ -182,11 +179,12 @@ class Network(Method):
         """Count the images and their copies, then the network at work or forecasts together."""
         images = (3 * size.pairs + 2 * size.dates) * size.image
         said = size.pairs * size.dates * size.image
-        side = predict.tile_side(self, size.bands, "cpu")
+        looks = self.looks(size.scale)
+        side = predict.tile_side(self, size.bands, "cpu", looks)
         inside = min((side + 2 * self.radius) ** 2, size.near(self.radius + self.edge(size.scale)))
         network = VALUE * size.bands * self.channels() * inside
-        around = min((side + 2 * self.looks) ** 2, size.wide)
-        shared = VALUE * maps_of(self._half, size.bands) * around
+        around = min((side + 2 * looks) ** 2, size.wide)
+        shared = VALUE * maps_of(self._half(size.scale), size.bands) * around
         return images + max(said + 8 * size.image + max(network, shared), 9 * said)
 
     def prepare(self, scene: Whole) -> Prepared:

@@ -48,6 +48,11 @@ class PairModel(nn.Module):
         """Let pixels that are alike share the coarse change before the network sees it."""
         self.alike = alike
 
+    @property
+    def looks(self) -> int:
+        """Pixels around its own that a forecast depends on."""
+        return self.radius + (self.alike.border if self.alike is not None else 0)
+
     def shared(self, images: Filled) -> Filled:
         """Return images as the network sees them: the coarse change is shared, if so asked."""
         return images if self.alike is None else self.alike(images)

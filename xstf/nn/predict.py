@@ -36,7 +36,8 @@ def block(method: Network, weights: Weights, b: Block) -> np.ndarray:
     model = network_of(method, weights, b)
     device = model.step.device
     edge = method.edge(b.scale)
-    spare = b.halo - method.looks - edge
+    looks = method.looks(b.scale)
+    spare = b.halo - looks - edge
     height, width = b.fine.shape[-2:]
     kept = ..., slice(spare, height - spare), slice(spare, width - spare)
     images = b.fine, *(on_fine(b, c, method.upsample) for c in (b.coarse, b.target))
@@ -46,7 +47,7 @@ def block(method: Network, weights: Weights, b: Block) -> np.ndarray:
     with torch.inference_mode(), one_thread(), rounding(method.precision, device):
         ask = partial(_forecast, method, model)
         said = method.forecasts(ask, b, fine, coarse, target)
-        around = (inner(image, method.looks) for image in (coarse, target))
+        around = (inner(image, looks) for image in (coarse, target))
         fused = method.combine(b, said, *around)
         return (fused * model.scale + model.centre).cpu().numpy()
 
@@ -56,9 +57,9 @@ def _forecast(
 ) -> Tensor:
     """Return what a network says, (1, ..., band, y, x), NaN where it cannot, tile by tile."""
     images = filled(fine, coarse, target)
-    r = method.looks
+    r = model.looks
     out = torch.full_like(inner(images.fine, r), torch.nan)
-    side = tile_side(method, out[..., 0, 0].numel(), out.device.type)
+    side = tile_side(method, out[..., 0, 0].numel(), out.device.type, r)
     for y in range(0, out.shape[-2], side):
         for x in range(0, out.shape[-1], side):
             at = ..., slice(y, y + side + 2 * r), slice(x, x + side + 2 * r)
@@ -67,19 +68,19 @@ def _forecast(
     return torch.where(inner(images.gone, r), torch.nan, out)
 
 
-def tile_side(method: Network, images: int, device: str) -> int:
+def tile_side(method: Network, images: int, device: str, looks: int) -> int:
     """Return the side of the tiles of so many images that a network takes at once, by memory."""
     pixels = MEMORY[device] / (4 * images * method.channels())
-    return max(SMALLEST, int(pixels**0.5) - 2 * method.looks)
+    return max(SMALLEST, int(pixels**0.5) - 2 * looks)
 
 
 def network_of(method: Network, weights: Weights, b: Block) -> PairModel:
     """Return the trained network, which each process builds once."""
-    key = weights.digest, b.device, method.precision, b.fine.shape[1]
+    key = weights.digest, b.device, method.precision, b.fine.shape[1], b.scale
     with _lock:
         if key not in _models:
             device = device_of(b.device)
-            model = method.made(b.fine.shape[1])
+            model = method.made(b.fine.shape[1], b.scale)
             model.load_state_dict(unpack(np.asarray(b.numbers).tobytes()))
             _models[key] = model.to(device).eval()
             while len(_models) > MODELS:

@@ -94,7 +94,7 @@ class Stf3dcnn(Network):
     skip: bool = param(
         True, doc="learn what fine changes have beyond coarse ones; False: the paper's way"
     )
-    alike: int | None = pixels_alike()
+    alike: float | None = pixels_alike()
     weigh: str = param(
         "change",
         choices=("change", "time", "mean"),
@@ -121,7 +121,7 @@ class Stf3dcnn(Network):
         self, ask: Callable[..., Tensor], b: Block, fine: Tensor, coarse: Tensor, target: Tensor
     ) -> Tensor:
         """Return what the pair before and the pair after each date say; NaN for the others."""
-        height, width = (size - 2 * self.looks for size in fine.shape[-2:])
+        height, width = (size - 2 * self.looks(b.scale) for size in fine.shape[-2:])
         shape = len(fine), len(target), fine.shape[1], height, width
         said = fine.new_full(shape, torch.nan)
         for date in range(len(target)):
