@@ -101,7 +101,7 @@ def test_sides_are_weighed_by_time_or_not():
     )
     said = torch.tensor([[1.0, 1.0], [5.0, torch.nan]])[..., None, None, None]
     cells = torch.zeros(2, 1, 1, 1)
-    by_time = find("stf3dcnn")().combine(b, said, cells, cells).flatten()
+    by_time = find("stf3dcnn")(weigh="time").combine(b, said, cells, cells).flatten()
     assert by_time.tolist() == pytest.approx([0.75 * 1 + 0.25 * 5, 1.0], rel=1e-4)
     mean = find("stf3dcnn")(weigh="mean").combine(b, said, cells, cells).flatten()
     assert mean.tolist() == [3.0, 1.0]

@@ -3,6 +3,8 @@
 Run ``python -m tests.speed.learning simulated``, or ``boreas``, ``mended`` (boreas with its shift
 mended by hand) or ``saltonsea`` with the FOLDER that holds them. Networks are trained on the known
 dates alone; late dates of ``saltonsea`` are predicted by networks that were trained on early ones.
+``untrained`` is a network that has learned nothing: the fine image plus the coarse change that
+pixels alike share (``--set alike=none``: that of the cells), weighed between both sides.
 """
 
 import argparse
@@ -16,6 +18,7 @@ import xarray as xr
 
 import xstf
 from tests.speed.accuracy import boreas
+from xstf.cli.options import value_of
 from xstf.nn import NETWORKS
 
 PLAIN = {
@@ -73,6 +76,11 @@ SCENES = {
 }
 
 
+def setting(text):
+    name, value = text.split("=")
+    return name, value_of(value)
+
+
 def errors(predicted, truth):
     """Return the RMSE of each band x 10^4, the mean over dates."""
     off = predicted - truth.sel(time=predicted.time)
@@ -87,7 +95,7 @@ def row(name, found, spread=None, seconds=None):
     sys.stdout.flush()
 
 
-def trained(name, given, scene, dates, truth, seeds):
+def trained(name, given, scene, dates, truth, seeds, title):
     """Train with several seeds and print the mean, the spread, and the time of one training."""
     learn, ds = scene
     rows, seconds = [], []
@@ -98,7 +106,7 @@ def trained(name, given, scene, dates, truth, seeds):
         rows.append(errors(ds.stf.fuse(fitted, dates=dates).compute(), truth))
     mean = np.mean(rows, axis=0)
     spread = np.std(np.mean(rows, axis=1)) if len(rows) > 1 else None
-    row(name, mean, spread, np.mean(seconds))
+    row(title, mean, spread, np.mean(seconds))
 
 
 def main():
@@ -109,7 +117,8 @@ def main():
     parser.add_argument("--seed", type=int, nargs="*", default=[0], help="of the training")
     parser.add_argument("--scene-seed", type=int, nargs="*", default=[1], help="of the simulation")
     parser.add_argument("--width", type=int, default=16)
-    parser.add_argument("--epochs", type=int, default=40)
+    parser.add_argument("--epochs", type=int, default=4)
+    parser.add_argument("--set", nargs="*", default=[], type=setting, metavar="NAME=VALUE")
     parser.add_argument("--size", type=int, default=256)
     parser.add_argument("--dates", type=int, default=5)
     parser.add_argument("--pairs", type=int, default=2)
@@ -126,8 +135,11 @@ def main():
         for name, (method, options) in PLAIN.items():
             row(name, errors(ds.stf.fuse(method, dates=dates, **options).compute(), truth))
         given = {"width": asked.width, "epochs": asked.epochs, "device": asked.device}
+        given |= {"progress": False, **dict(asked.set)}
+        nothing = {**given, "width": 1, "epochs": 1, "rate": 1e-12}
+        trained("hcnn", nothing, (learn, ds), dates, truth, asked.seed[:1], "untrained")
         for name in asked.network:
-            trained(name, {**given, "progress": False}, (learn, ds), dates, truth, asked.seed)
+            trained(name, given, (learn, ds), dates, truth, asked.seed, name)
 
 
 if __name__ == "__main__":

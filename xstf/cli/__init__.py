@@ -12,7 +12,7 @@ import click
 
 from xstf import __version__
 from xstf.archive.failures import BlocksFailed
-from xstf.cli import compare, demo, fuse, info, methods, options, score, warmup
+from xstf.cli import compare, demo, fit, fuse, info, methods, options, score, warmup
 
 EXAMPLES = (
     "xstf demo",
@@ -24,6 +24,12 @@ _FLAGS = {  # what the library's messages call it: how to say it here
     r"\b(append|overwrite|quality|resume)=True": r"--\1",
     r"^append keeps (.*), and overwrite replaces": r"--append keeps \1, and --overwrite replaces",
     r"--resume, --overwrite": "--resume --overwrite",
+    r"\bcheckpoint=(\.\.\.)?": "--checkpoint ",
+    r"\binit= goes on": "--init goes on",
+    r"xstf\.load reads it": "--weights of xstf fuse reads it",
+    r"fitted = xstf\.fit\(scene, '(\w+)'\).*": (
+        r"xstf fit -m \1 -o FILE, then xstf fuse --weights FILE"
+    ),
     r"\bblocksize=(?=\d)": "--blocksize ",
     r"\bmemory_limit=": "--memory ",
     r"(?<=something: )ds = xstf\.find_observed\(ds\)": "--min-seen 0",
@@ -128,5 +134,5 @@ def main(ctx: click.Context, debug: bool) -> None:
         ctx.meta["xstf.debug"] = True
 
 
-for _module in (demo, fuse, compare, score, info, methods, warmup):
+for _module in (demo, fit, fuse, compare, score, info, methods, warmup):
     main.add_command(_module.command)

@@ -25,9 +25,8 @@ EXAMPLES = (
 
 @click.command("fuse", epilog=options.examples(*EXAMPLES))
 @scenes.of_scene
-@click.option(
-    "--method", "-m", required=True, metavar="NAME", help="Name of a method, see: xstf methods."
-)
+@click.option("--method", "-m", metavar="NAME", help="Name of a method, see: xstf methods.")
+@click.option("--weights", metavar="FILE", help="A trained network, as xstf fit keeps it.")
 @click.option(
     "--out",
     "-o",
@@ -89,6 +88,7 @@ def command(**given: Any) -> None:
     """
     scenes.check_inputs(given)
     _check_outputs(given)
+    _find_method(given)
     import dask
 
     start = time.monotonic()
@@ -105,6 +105,18 @@ def _asked(given: dict[str, Any]) -> dict[str, Any]:
     """Return what `xstf.fuse` and `xstf.fuse_store` are both asked."""
     names = ("dates", "pairs", "blocksize", "quality", "combine", "fill", "device")
     return {name: given[name] for name in names} | dict(given["param"])
+
+
+def _find_method(given: dict[str, Any]) -> None:
+    """Read a trained network; its name is that of the method from then on."""
+    if bool(given["method"]) == bool(given["weights"]):
+        raise click.UsageError("give either --method with a name, or --weights with a file")
+    given["asked"] = given["method"]
+    if given["weights"]:
+        import xstf
+
+        given["asked"] = xstf.load(given["weights"])
+        given["method"] = given["asked"].label
 
 
 def _from_store(given: dict[str, Any]) -> bool:
@@ -196,7 +208,7 @@ def _write_store(given: dict[str, Any]) -> Any:
         xstf.fuse_store(
             given["scene"],
             given["out"],
-            given["method"],
+            given["asked"],
             fine=given["fine_name"],
             coarse=given["coarse_name"],
             dtype=given["dtype"],
@@ -221,7 +233,7 @@ def _write(scene: Any, given: dict[str, Any]) -> Any:
     import xstf
     from xstf.progress import progress
 
-    fused = xstf.fuse(scene, given["method"], **_asked(given))
+    fused = xstf.fuse(scene, given["asked"], **_asked(given))
     layer = fused["fused"] if given["quality"] or given["fill"] else fused
     out, packing = given["out"], {"scale_factor": given["out_scale_factor"]}
     replace = {"overwrite": given["overwrite"]}

@@ -8,9 +8,10 @@ from typing import ClassVar
 from torch import Tensor, nn
 
 from xstf.method import Block, param, register
+from xstf.nn.alike import pixels_alike
 from xstf.nn.inputs import Filled
 from xstf.nn.layers import blend, conv, inner, silent, trunk
-from xstf.nn.method import Network, around_cell, weights_of_sides
+from xstf.nn.method import Network, against, around_cell, weights_of_sides
 from xstf.nn.model import PairModel
 
 SIDES = (7, 5, 3, 3)  # of the windows [table 1]
@@ -74,13 +75,14 @@ class Biastf(Network):
     """
 
     pairs = range(1, 3)
-    shape: ClassVar[tuple[str, ...]] = ("width", "skip")
+    shape: ClassVar[tuple[str, ...]] = ("width", "skip", "alike")
     width: int = param(128, ge=1, doc="channels of each layer and band", source="table 1")
     skip: bool = param(
-        False, doc="learn what the fine change has beyond the coarse one; False: the paper's way"
+        True, doc="learn what the fine change has beyond the coarse one; False: the paper's way"
     )
     bias: bool = param(True, doc="train and add the second network", source="eq 17, 18")
     epochs: int = param(60, ge=1, doc="passes over the scene, of each of the two stages")
+    alike: float | None = pixels_alike()
     weigh: str = weights_of_sides()
     patch: int = param(128, ge=8, unit="fine pixels", doc="side of a patch", source="section 4")
 
@@ -99,5 +101,4 @@ class Biastf(Network):
 
     def combine(self, b: Block, forecasts: Tensor, coarse: Tensor, target: Tensor) -> Tensor:
         """Return the forecasts of all pairs, weighed locally [eq 13]."""
-        off = forecasts - target if self.weigh == "likeness" else target - coarse[:, None]
-        return blend(forecasts, off, self.edge(b.scale))
+        return blend(forecasts, against(self.weigh, forecasts, coarse, target), self.edge(b.scale))

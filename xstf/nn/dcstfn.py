@@ -118,7 +118,7 @@ class Dcstfn(Network):
         self.refuse(scale)
         super().suit(bands, scale, limits)
 
-    def halo(self, scale: int) -> int:
+    def looks(self, scale: int) -> int:
         """Pixels that a prediction looks at around its own."""
         return CELLS * scale
 

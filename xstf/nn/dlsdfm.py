@@ -9,9 +9,10 @@ import torch
 from torch import Tensor, nn
 
 from xstf.method import Block, param, register
+from xstf.nn.alike import pixels_alike
 from xstf.nn.inputs import Filled
 from xstf.nn.layers import blend, conv, inner, silent, together, trunk
-from xstf.nn.method import Network, around_cell, weights_of_sides
+from xstf.nn.method import Network, against, around_cell, weights_of_sides
 from xstf.nn.model import PairModel, squared
 
 HALF = 1  # both predictions are weighed over windows of 3 x 3 pixels [eq 13-16]
@@ -112,7 +113,7 @@ class Dlsdfm(Network):
     """
 
     pairs = range(1, 3)
-    shape: ClassVar[tuple[str, ...]] = ("width", "skip")
+    shape: ClassVar[tuple[str, ...]] = ("width", "skip", "alike")
     width: int = param(64, ge=1, doc="channels of each layer and band", source="table 1")
     skip: bool = param(
         True, doc="learn what is left of fine image + coarse change; False: the paper's way"
@@ -120,6 +121,7 @@ class Dlsdfm(Network):
     balance: float = param(
         0.5, ge=0, le=1, doc="share of the stream of change in the loss", source="section 4.1"
     )
+    alike: float | None = pixels_alike()
     weigh: str = weights_of_sides()
     batch: int = param(16, ge=1, doc="patches of one step; the paper's are 64")
     patch: int = param(50, ge=8, unit="fine pixels", doc="side of a patch", source="section 3.2")
@@ -145,5 +147,4 @@ class Dlsdfm(Network):
 
     def combine(self, b: Block, forecasts: Tensor, coarse: Tensor, target: Tensor) -> Tensor:
         """Return the forecasts of all pairs, weighed locally [eq 19-22]."""
-        off = forecasts - target if self.weigh == "likeness" else target - coarse[:, None]
-        return blend(forecasts, off, self.edge(b.scale))
+        return blend(forecasts, against(self.weigh, forecasts, coarse, target), self.edge(b.scale))

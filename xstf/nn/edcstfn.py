@@ -179,7 +179,7 @@ class Edcstfn(Jointly):
         """Return how near coarse changes weigh the two sides, None where nothing is added to."""
         return around_cell(scale) if self.skip else None
 
-    def halo(self, scale: int) -> int:
+    def looks(self, scale: int) -> int:
         """Pixels that a prediction looks at around its own."""
         return max(LOOKS, self.around(scale) or 0)
 

@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
@@ -17,7 +18,7 @@ from xstf.checks import Parts, take_apart, with_observed
 from xstf.dates import text_of
 from xstf.gathering import Feed, as_dask
 from xstf.nn.checkpoint import differences, pack, unpack
-from xstf.nn.inputs import Normaliser
+from xstf.nn.inputs import Normaliser, normaliser
 from xstf.nn.kept import Kept, weights_of
 from xstf.nn.learned import Learned
 from xstf.nn.model import PairModel
@@ -54,9 +55,12 @@ def fit(
     file = Kept.of(checkpoint, resume, known, parts, dates, init)
     model = _built(method, known["scene"])
     drawing = method.upsample, method.patch, model.radius, method.seed, method.mix
-    source = Source.of(feed_of(parts), dates, *drawing, method.series, method.dates, model.unit)
+    patches = method.series, method.dates, model.unit, method.aside(parts.grid.scale)
+    source = Source.of(feed_of(parts), dates, *drawing, *patches)
     _begin(model, method, source, init, known["scene"])
     model.to(where)
+    if model.alike is not None:
+        source = replace(source, share=partial(model.alike.moved, model.normal))
     judged = source.judged()
     if judged is None:
         _warn_of_size(method, source)
@@ -81,7 +85,7 @@ def _built(method: Network, scene: Mapping[str, Any]) -> PairModel:
     """Return the network as the seed draws it."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(method.seed)
-        return method.build(len(scene["bands"]), scene["scale"])
+        return method.made(len(scene["bands"]), scene["scale"])
 
 
 def _begin(
@@ -89,7 +93,11 @@ def _begin(
 ) -> None:
     """Prepare a network for the first pass: normalise it, or give it other weights."""
     if init is None:
-        model.normalise(source.normaliser())
+        fine, changes = source.sample()
+        normal = normaliser(fine, changes)
+        model.normalise(normal)
+        if model.alike is not None:
+            model.alike.learn(normal(fine[..., None])[..., 0], method.seed)
     else:
         model.load_state_dict(tensors_of(init, method, scene))
 

@@ -10,9 +10,10 @@ import torch
 from torch import Tensor, nn
 
 from xstf.method import Block, Prepared, Whole, param, register
+from xstf.nn.alike import pixels_alike
 from xstf.nn.inputs import Filled
-from xstf.nn.layers import conv, inner, silent, trunk, weighed
-from xstf.nn.method import Network
+from xstf.nn.layers import blend, conv, inner, silent, trunk, weighed
+from xstf.nn.method import Network, against, around_cell
 from xstf.nn.model import PairModel
 
 SIDES = (9, 5, 5)  # of the three windows
@@ -56,8 +57,9 @@ class Hcnn(Network):
     """A small network that adds to the coarse change what fine changes have beyond it.
 
     It sees the coarse change alone, so it corrects for the sensors and for what cells blur, and
-    cannot place detail that the coarse change does not show. Predictions from either side are
-    weighed, band by band, by how little the coarse image of the whole scene has changed since.
+    cannot place detail that the coarse change does not show, but as far as pixels that are alike
+    share it. The paper weighs either side by how little the coarse image of the whole scene has
+    changed since, band by band (`weigh="scene"`).
     Sizes of windows and layers are not published; these are those of the same group's networks.
     Before training it predicts the fine image plus the coarse change.
 
@@ -66,8 +68,16 @@ class Hcnn(Network):
     """
 
     pairs = range(1, 3)
-    shape: ClassVar[tuple[str, ...]] = ("width", "batch_norm")
+    shape: ClassVar[tuple[str, ...]] = ("width", "batch_norm", "alike")
     width: int = param(64, ge=1, doc="channels of the first layer and band; the second has half")
+    alike: float | None = pixels_alike()
+    weigh: str = param(
+        "change",
+        choices=("change", "scene"),
+        doc="what weighs a side: how little the coarse image changed, around a pixel over all "
+        "bands, or in the whole scene band by band",
+        source="eq 10-12: scene",
+    )
     batch_norm: bool = param(True, doc="normalise the channels of the first two layers")
 
     @property
@@ -75,19 +85,28 @@ class Hcnn(Network):
         """Pixels that a forecast looks at around its own."""
         return Model.radius
 
+    def edge(self, scale: int) -> int:
+        """Pixels over which the coarse change is averaged."""
+        return around_cell(scale) if self.weigh == "change" else 0
+
     def build(self, bands: int, scale: int = 1) -> Model:
         """Return the network, untrained."""
         return Model(bands, self.width, self.batch_norm, self.precision == "bf16")
 
     def prepare(self, scene: Whole) -> Prepared:
         """Send the weights to the blocks, and how much the coarse images changed."""
+        if self.weigh == "change":
+            return super().prepare(scene)
         sent = super().prepare(scene).numbers
         known = [scene.coarse(pair) for pair in range(scene.pairs)]
         dated = [scene.once(changes, scene.target(d), *known) for d in range(scene.dates)]
         return Prepared(numbers=sent, dated=dated)
 
     def combine(self, b: Block, forecasts: Tensor, coarse: Tensor, target: Tensor) -> Tensor:
-        """Return the mean of all pairs, weighed by the inverse mean squared change [eq 10-12]."""
+        """Return the mean of all pairs, weighed by the inverse change; mean squared [eq 10-12]."""
+        if self.weigh == "change":
+            off = against(self.weigh, forecasts, coarse, target)
+            return blend(forecasts, off, self.edge(b.scale))
         shares = torch.from_numpy(np.stack([shares_of(d) for d in b.dated], axis=1))
         return weighed(forecasts, shares[..., None, None].to(forecasts.device))
 

@@ -50,6 +50,14 @@ class Learned(Method):
         """Names of all parameters that the weights are bound to."""
         return self.shape
 
+    def build(self, bands: int, scale: int = 1) -> Any:
+        """Return the network for scenes of so many bands and of a scale, untrained."""
+        raise NotImplementedError
+
+    def made(self, bands: int, scale: int) -> Any:
+        """Return the network with what comes before it, untrained."""
+        return self.build(bands, scale)
+
     @property
     def fitted(self) -> bool:
         """Whether it has been trained."""

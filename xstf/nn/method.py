@@ -13,8 +13,10 @@ from torch import Tensor
 from xstf.method import Block, Prepared, Whole, param
 from xstf.methods._shared import UPSAMPLE, reach_of
 from xstf.nn import predict
+from xstf.nn.alike import Alike, border_of, half_of, maps_of
 from xstf.nn.learned import Learned
 from xstf.nn.model import PairModel
+from xstf.sizes import VALUE, BlockSize
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -68,7 +70,7 @@ class Network(Learned):
 
     @property
     def radius(self) -> int:
-        """Pixels that a forecast looks at around its own."""
+        """Pixels that the network looks at around its own."""
         raise NotImplementedError
 
     def edge(self, scale: int) -> int:
@@ -82,6 +84,13 @@ class Network(Learned):
     def build(self, bands: int, scale: int = 1) -> PairModel:
         """Return the network for scenes of so many bands and of a scale, untrained."""
         raise NotImplementedError
+
+    def made(self, bands: int, scale: int) -> PairModel:
+        """Return the network with what comes before it, untrained."""
+        model, half = self.build(bands, scale), self._half(scale)
+        if half is not None:
+            model.share(Alike(bands, half))
+        return model
 
     def forecasts(
         self, ask: Callable[..., Tensor], b: Block, fine: Tensor, coarse: Tensor, target: Tensor
@@ -120,12 +129,36 @@ class Network(Learned):
 
     def halo(self, scale: int) -> int:
         """Pixels that the network and the weights of its forecasts look at."""
-        return self.radius + self.edge(scale)
+        return self.looks(scale) + self.edge(scale)
+
+    def _half(self, scale: int) -> int | None:
+        return half_of(getattr(self, "alike", None), scale)
+
+    def aside(self, scale: int) -> int:
+        """Pixels beyond the radius by which those that are alike share the coarse change."""
+        return border_of(self._half(scale))
+
+    def looks(self, scale: int) -> int:
+        """Pixels around its own that a forecast depends on."""
+        return self.radius + self.aside(scale)
 
     @property
     def reach(self) -> int:
         """Coarse cells that the upsampling reads beyond."""
         return reach_of(self.upsample)
+
+    def memory(self, size: BlockSize) -> float:
+        """Count the images and their copies, then the network at work or forecasts together."""
+        said = size.pairs * size.dates * size.image
+        images = 3 * (size.pairs * size.image + said)
+        looks, edge = self.looks(size.scale), self.edge(size.scale)
+        bare = looks - self.aside(size.scale)
+        side = predict.tile_side(self, size.bands, "cpu", looks)
+        inside = min((side + 2 * bare) ** 2, size.near(bare + edge))
+        network = VALUE * size.bands * self.channels() * inside
+        around = min((side + 2 * looks) ** 2, size.wide)
+        shared = VALUE * maps_of(self._half(size.scale), size.bands) * around
+        return images + max(said + 8 * size.image + max(network, shared), 9 * said)
 
     def prepare(self, scene: Whole) -> Prepared:
         """Send the weights to the blocks."""
@@ -144,8 +177,33 @@ class Network(Learned):
 
 def weights_of_sides() -> Any:
     """Declare the parameter `weigh` of networks that weigh the predictions from either side."""
-    doc = "what weighs a side: how little the coarse image changed since, or likeness to it"
-    return param("change", choices=("change", "likeness"), doc=doc)
+    doc = (
+        "what weighs a side: how little the coarse image changed since, over all bands or in each, "
+        "or likeness to it"
+    )
+    return param("change", choices=("change", "band", "likeness"), doc=doc)
+
+
+def against(weigh: str, forecasts: Tensor, coarse: Tensor, target: Tensor) -> Tensor:
+    """Return what speaks against each forecast, as `xstf.nn.layers.blend` takes it.
+
+    Parameters
+    ----------
+    weigh
+        ``"change"``: the coarse change since, its mean over the bands, for a band in which one side
+        has changed little by chance is no better known from there; ``"band"``: each band's own;
+        ``"likeness"``: the difference from the coarse image.
+    forecasts
+        (pair, date, band, y, x), NaN where missing.
+    coarse, target
+        (pair, band, y, x) and (date, band, y, x): the coarse images, alike.
+    """
+    if weigh == "likeness":
+        return forecasts - target
+    change = target - coarse[:, None]
+    if weigh == "band":
+        return change
+    return change.abs().nanmean(-3, keepdim=True).expand_as(forecasts)
 
 
 def nearness(times: np.ndarray, wanted: np.ndarray) -> Tensor:

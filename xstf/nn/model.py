@@ -8,6 +8,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from xstf.nn.alike import Alike
 from xstf.nn.inputs import Filled, Normaliser, filled
 from xstf.nn.layers import inner
 
@@ -33,14 +34,29 @@ class PairModel(nn.Module):
     stages = 1  # trained one after the other
     apart = True  # whether bands are networks of their own, side by side along each first axis
 
+    alike: Alike | None  # gives the coarse change to pixels that are alike
     centre: Tensor
     scale: Tensor
     step: Tensor
 
     def __init__(self, bands: int) -> None:
         super().__init__()
+        self.alike = None
         for name in ("centre", "scale", "step"):  # (band, 1, 1), the normalisation
             self.register_buffer(name, torch.ones(bands, 1, 1))
+
+    def share(self, alike: Alike) -> None:
+        """Let pixels that are alike share the coarse change before the network sees it."""
+        self.alike = alike
+
+    @property
+    def looks(self) -> int:
+        """Pixels around its own that a forecast depends on."""
+        return self.radius + (self.alike.border if self.alike is not None else 0)
+
+    def shared(self, images: Filled) -> Filled:
+        """Return images as the network sees them: the coarse change is shared, if so asked."""
+        return images if self.alike is None else self.alike(images)
 
     def normalise(self, normal: Normaliser) -> None:
         """Keep the normalisation among the weights."""
@@ -95,15 +111,16 @@ def directions(fine: Tensor, coarse: Tensor, share: Tensor, radius: int) -> Iter
     Parameters
     ----------
     fine, coarse
-        (n, 2, band, y, x), normalised, NaN where missing.
+        (n, 2, band, y, x), normalised, NaN where missing; after the coarse images may come what
+        they lead to, see `aims`.
     share
         (n,): how far from the pair to the other date the target lies; 1: it is the other date.
     radius
         Of the network.
     """
-    part = share[:, None, None, None]
-    for pair, other in ((0, 1), (1, 0)):
-        aim = torch.lerp(coarse[:, pair], coarse[:, other], part)
+    part, (forth, back) = share[:, None, None, None], aims(coarse, 2)
+    for pair, other, lead in ((0, 1, forth), (1, 0, back)):
+        aim = torch.lerp(coarse[:, pair], lead[:, 0], part)
         truth = torch.lerp(fine[:, pair], fine[:, other], part)
         yield lesson(fine[:, pair], coarse[:, pair], aim, truth, other > pair, radius)
 
@@ -127,3 +144,19 @@ def lesson(
     truth = inner(truth, radius)
     seen = ~torch.isnan(truth) & ~inner(images.gone, radius)
     return Lesson(images, later, torch.nan_to_num(truth), seen)
+
+
+def aims(coarse: Tensor, dates: int) -> tuple[Tensor, Tensor]:
+    """Return the coarse images that the steps of a series lead to, forward and backward.
+
+    Parameters
+    ----------
+    coarse
+        (n, date, band, y, x): the coarse images of the dates, and after them, where pixels that are
+        alike share the change, what the steps lead to by that, forward and backward.
+    dates
+        How many there are.
+    """
+    if coarse.shape[1] == dates:
+        return coarse[:, 1:], coarse[:, :-1].flip(1)
+    return coarse[:, dates : 2 * dates - 1], coarse[:, 2 * dates - 1 :]

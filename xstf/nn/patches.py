@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any, Protocol
 
 import dask
@@ -12,14 +13,14 @@ import numpy as np
 from xstf.blocks import cut
 from xstf.grid import Grid, Tile
 from xstf.nn.holdout import clear, squares
-from xstf.nn.inputs import Normaliser, normaliser, on_fine
+from xstf.nn.inputs import Normaliser, normaliser
+from xstf.nn.window import AROUND, Share, Window, with_mixture, within
 
 POOL = 1e9  # bytes of images that are held to draw patches from; as much is read ahead
 SMALL = 256e6  # bytes of coarse images that are read whole, once
 VALID = 0.6  # share of a patch that must be there on both dates
 TRIES = 30  # places that are drawn for a patch before it is given up
 SAMPLED = 200_000  # pixels of each date that the normalisation is found from
-AROUND = 3  # cells that upsampling reads around a pixel's own, and more
 JUDGED = 32  # patches that a network is judged by
 
 
@@ -28,36 +29,8 @@ class Crops:
     """Patches with the border that a network looks at, in the units of the scene."""
 
     fine: np.ndarray  # (n, date, band, y, x), two dates or the series, in order, NaN where missing
-    coarse: np.ndarray  # the same, on the fine grid
+    coarse: np.ndarray  # the same, on the fine grid; then what the steps lead to, if so asked
     share: np.ndarray  # (n,) float32: how far from one date to the other the target lies, 1: there
-
-
-@dataclass(frozen=True)
-class Window:
-    """Part of a scene that is in memory: whole chunks of it."""
-
-    tile: Tile  # fine pixels, on whole cells
-    fine: np.ndarray  # (date, band, y, x)
-    coarse: np.ndarray  # (date, band, rows, columns)
-
-    def crop(
-        self, dates: Sequence[int], area: Tile, scale: int, how: str, alike: bool
-    ) -> tuple[Any, ...]:
-        """Return the fine images of these dates in an area, and the coarse ones there.
-
-        Cells that one of the dates lacks are left out of all if they are to be `alike`, for what
-        upsampling makes of the cells around would not be the same on all dates.
-        """
-        y, x = self.tile.y0, self.tile.x0
-        local = Tile(area.y0 - y, area.y1 - y, area.x0 - x, area.x1 - x)
-        fine = [cut(self.fine[d], local, 0) for d in dates]
-        near = local.cells(scale).grow(1 + AROUND)
-        rows, columns = max(0, near.y0), max(0, near.x0)
-        cells = self.coarse[list(dates), :, rows : max(0, near.y1), columns : max(0, near.x1)]
-        if alike:
-            cells = np.where(np.isnan(cells).any(axis=0), np.float32(np.nan), cells)
-        corner = y + rows * scale, x + columns * scale
-        return np.stack(fine), on_fine(cells, corner, area, scale, how)
 
 
 class Reader(Protocol):
@@ -84,6 +57,8 @@ class Source:
     series: bool = False  # whether a patch has all dates
     dates: int = 2  # of a patch else, where there are as many
     unit: int = 1  # patches begin on whole multiples of so many pixels
+    aside: int = 0  # pixels around those that share their coarse change with them
+    share: Share | None = None  # moves coarse images by the change that pixels share
     out: list[Tile] = field(default_factory=list)  # what is held out
 
     @staticmethod
@@ -98,6 +73,7 @@ class Source:
         series: bool = False,
         dates_of_patch: int = 2,
         unit: int = 1,
+        aside: int = 0,
     ) -> Source:
         """Return the source of some dates of a scene.
 
@@ -107,7 +83,7 @@ class Source:
             The scene, `xstf.gathering.Feed`.
         dates
             Positions of the dates that have both images.
-        how, side, radius, seed, mix, series, dates_of_patch, unit
+        how, side, radius, seed, mix, series, dates_of_patch, unit, aside
             As the class has them; the side shrinks to that of the scene, and to whole units.
         """
         side = max(1, min(side, *feed.grid.shape) // unit) * unit
@@ -115,8 +91,8 @@ class Source:
         if coarse.nbytes <= SMALL:
             (coarse,) = dask.compute(coarse)
         out = squares(feed.grid.shape, side, radius + feed.grid.scale, seed)
-        drawn = how, side, radius, seed, mix, series, dates_of_patch, unit
-        return Source(fine, coarse, feed.grid, *drawn, out)
+        drawn = how, side, radius, seed, mix, series, dates_of_patch, unit, aside
+        return Source(fine, coarse, feed.grid, *drawn, out=out)
 
     @property
     def many(self) -> int:
@@ -137,7 +113,7 @@ class Source:
 
     def windows(self) -> list[Tile]:
         """Return the scene in parts of whole chunks, each large enough for a patch."""
-        least = self.side + 2 * self.radius + 2 * self.grid.scale
+        least = self.side + 2 * (self.radius + self.aside) + 2 * self.grid.scale
         rows, columns = (_joined(sizes, least) for sizes in self.fine.chunks[-2:])
         return [Tile(*y, *x) for y in rows for x in columns]
 
@@ -149,12 +125,19 @@ class Source:
         pools: list[list[Tile]] = []
         held = np.inf
         for tile in found:
-            size = 4.0 * np.prod(self.fine.shape[:2]) * (tile.y1 - tile.y0) * (tile.x1 - tile.x0)
+            size = self._held * (tile.y1 - tile.y0) * (tile.x1 - tile.x0)
             if held + size > POOL:
                 pools, held = [*pools, []], 0.0
             pools[-1].append(tile)
             held += size
         return [sorted(pool, key=lambda t: (t.y0, t.x0)) for pool in pools]
+
+    @property
+    def _held(self) -> float:
+        """Bytes of a pixel of all images, and of what they are moved to."""
+        dates, bands = self.fine.shape[:2]
+        steps = 2 * (dates - 1) if self.series else dates * (dates - 1)
+        return 4.0 * bands * (dates + (steps if self.aside else 0))
 
     def read(self, tiles: Sequence[Tile]) -> list[Window]:
         """Read parts of the scene, each chunk once; only whole cells are kept."""
@@ -179,6 +162,10 @@ class Source:
 
     def normaliser(self) -> Normaliser:
         """Return what normalises the images, from pixels of some parts of the scene."""
+        return normaliser(*self.sample())
+
+    def sample(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return pixels of some parts of the scene, and their changes, (band, pixel) each."""
         rng = np.random.default_rng([self.seed, 2])
         fine, changes = [], []
         for window in self.read(self.pools(rng)[0]):
@@ -187,7 +174,7 @@ class Source:
             fine.append(values.swapaxes(0, 1).reshape(values.shape[1], -1))
             apart = np.diff(values, axis=0)
             changes.append(apart.swapaxes(0, 1).reshape(values.shape[1], -1))
-        return normaliser(np.concatenate(fine, 1), np.concatenate(changes, 1))
+        return np.concatenate(fine, 1), np.concatenate(changes, 1)
 
     def judged(self) -> Crops | None:
         """Return the patches that are held out; None where the scene is too small for any."""
@@ -199,9 +186,9 @@ class Source:
             at = np.linspace(0, len(places) - 1, JUDGED).round().astype(int)
             places = [places[n] for n in at]
         areas = [tile.grow(self.radius) for tile, _ in places]
-        windows = self.read([self._around(area) for area in areas])
+        windows = self.read([self._around(area.grow(self.aside)) for area in areas])
         found = [
-            window.crop(dates, area, self.grid.scale, self.how, not self.series)
+            self._crop(window, dates, area)
             for window, area, (_, dates) in zip(windows, areas, places, strict=True)
         ]
         return stacked([(*images, np.float32(1)) for images in found]) if found else None
@@ -246,13 +233,25 @@ class Source:
         place = self._place(window, dates, rng)
         if place is None:
             return None
-        area = place.grow(self.radius)
-        images = window.crop(dates, area, self.grid.scale, self.how, not self.series)
+        images = self._crop(window, dates, place.grow(self.radius))
         if mixed and self.series:
-            images = tuple(_with_mixture(image, gap, between) for image in images)
+            images = with_mixture(*images, gap, np.float32(between))
         fine, coarse = (_turned(image[None], turns, flip) for image in images)
         share = between if mixed and not self.series else 1
         return Crops(fine, coarse, np.array([share], np.float32))
+
+    def _crop(
+        self, window: Window, dates: Sequence[int], area: Tile
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return the images of these dates, and, where so asked, what their steps lead to."""
+        fine, coarse = window.crop(dates, area, self.grid.scale, self.how, common=not self.series)
+        if self.share is None:
+            return fine, coarse
+        steps = list(pairwise(dates))
+        steps += [(later, sooner) for sooner, later in reversed(steps)]
+        leads = [window.moved(s, self.grid.scale, self.how, self.share) for s in steps]
+        local = within(area, window.tile)
+        return fine, np.concatenate([coarse, [cut(lead, local, 0) for lead in leads]])
 
     def _place(self, window: Window, dates: list[int], rng: np.random.Generator) -> Tile | None:
         """Return a random place for a patch: off what is held out, and not under clouds."""
@@ -261,8 +260,9 @@ class Source:
         for low, high, end in zip(
             (tile.y0, tile.x0), (tile.y1, tile.x1), self.grid.shape, strict=True
         ):
-            first = low if low == 0 else low + self.radius
-            last = (high if high == end else high - self.radius) - side
+            rim = self.radius + self.aside
+            first = low if low == 0 else low + rim
+            last = (high if high == end else high - rim) - side
             steps = rng.integers(0, max(0, last - first) // self.unit + 1, TRIES)
             starts.append(first + steps * self.unit)
         for n in np.flatnonzero(clear(self.out, self.guard, starts[0], starts[1], side)):
@@ -277,12 +277,6 @@ class Source:
 def stacked(found: Sequence[tuple[Any, ...]]) -> Crops:
     """Return patches one after the other in one array each."""
     return Crops(*(np.stack(values) for values in zip(*found, strict=True)))
-
-
-def _with_mixture(series: np.ndarray, gap: int, share: float) -> np.ndarray:
-    """Return a series with a mixture of two neighbours between them, before position `gap`."""
-    mixture = series[gap - 1] + np.float32(share) * (series[gap] - series[gap - 1])
-    return np.insert(series, gap, mixture, axis=0)
 
 
 def _turned(image: np.ndarray, turns: int, flip: bool) -> np.ndarray:

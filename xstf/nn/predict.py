@@ -35,7 +35,7 @@ def block(method: Network, weights: Weights, b: Block) -> np.ndarray:
     """Return the prediction of each date of a block, (date, band, y, x)."""
     model = network_of(method, weights, b)
     device = model.step.device
-    spare = b.halo - model.radius - method.edge(b.scale)
+    spare = b.halo - model.looks - method.edge(b.scale)
     height, width = b.fine.shape[-2:]
     kept = ..., slice(spare, height - spare), slice(spare, width - spare)
     images = b.fine, on_fine(b, b.coarse, method.upsample)
@@ -48,7 +48,7 @@ def block(method: Network, weights: Weights, b: Block) -> np.ndarray:
     with torch.inference_mode(), one_thread(), rounding(method.precision, device):
         ask = partial(_forecast, method, model)
         said = method.forecasts(ask, b, fine, coarse, target)
-        around = (inner(image, model.radius) for image in (coarse, target))
+        around = (inner(image, model.looks) for image in (coarse, target))
         fused = method.combine(b, said, *around)
         return (fused * model.scale + model.centre).cpu().numpy()
 
@@ -58,31 +58,45 @@ def _forecast(
 ) -> Tensor:
     """Return what a network says, (1, ..., band, y, x), NaN where it cannot, tile by tile."""
     images = filled(fine, coarse, target)
-    r = model.radius
+    r = model.looks
     out = torch.full_like(inner(images.fine, r), torch.nan)
-    side = tile_side(method, model, out[..., 0, 0].numel(), out.device.type)
+    side = tile_side(method, out[..., 0, 0].numel(), out.device.type, r, model.unit)
     for y in range(0, out.shape[-2], side):
         for x in range(0, out.shape[-1], side):
             at = ..., slice(y, y + side + 2 * r), slice(x, x + side + 2 * r)
             part = Filled(images.fine[at], images.coarse[at], images.target[at], images.gone[at])
-            out[..., y : y + side, x : x + side] = model.forecast(part, later)
+            out[..., y : y + side, x : x + side] = model.forecast(model.shared(part), later)
     return torch.where(inner(images.gone, r), torch.nan, out)
 
 
-def tile_side(method: Network, model: PairModel, images: int, device: str) -> int:
-    """Return the side of the tiles of so many images that a network takes at once, by memory."""
+def tile_side(method: Network, images: int, device: str, looks: int, unit: int = 1) -> int:
+    """Return the side of the tiles of so many images that a network takes at once, by memory.
+
+    Parameters
+    ----------
+    method
+        Whose network it is.
+    images
+        How many.
+    device
+        ``"cpu"`` or ``"cuda"``.
+    looks
+        Pixels around its own that a forecast depends on.
+    unit
+        Tiles are whole multiples of so many pixels.
+    """
     pixels = MEMORY[device] / (4 * images * method.channels())
-    side = max(SMALLEST, int(pixels**0.5) - 2 * model.radius)
-    return max(1, side // model.unit) * model.unit
+    side = max(SMALLEST, int(pixels**0.5) - 2 * looks)
+    return max(1, side // unit) * unit
 
 
 def network_of(method: Network, weights: Weights, b: Block) -> PairModel:
     """Return the trained network, which each process builds once."""
-    key = weights.digest, b.device, method.precision, b.fine.shape[1]
+    key = weights.digest, b.device, method.precision, b.fine.shape[1], b.scale
     with _lock:
         if key not in _models:
             device = device_of(b.device)
-            model = method.build(b.fine.shape[1], b.scale)
+            model = method.made(b.fine.shape[1], b.scale)
             model.load_state_dict(unpack(np.asarray(b.numbers).tobytes()))
             _models[key] = model.to(device).eval()
             while len(_models) > MODELS:

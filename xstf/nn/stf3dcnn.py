@@ -12,10 +12,11 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from xstf.method import Block, param, register
+from xstf.nn.alike import pixels_alike
 from xstf.nn.inputs import Filled
 from xstf.nn.layers import blend, inner, silent, trunk, weighed
-from xstf.nn.method import Network, around_cell, nearness
-from xstf.nn.model import Lesson, PairModel, lesson
+from xstf.nn.method import Network, against, around_cell, nearness
+from xstf.nn.model import Lesson, PairModel, aims, lesson
 
 LEAK = 0.2  # slope of the leaky units below zero
 
@@ -58,10 +59,11 @@ class Model(PairModel):
 
     def lessons(self, fine: Tensor, coarse: Tensor, share: Tensor) -> Iterator[Lesson]:
         """Yield what a series teaches, read forward and backward: all its steps at once."""
-        for later in (True, False):
-            first, then = slice(None, -1), slice(1, None)
-            known, wanted = (fine[:, first], coarse[:, first]), (coarse[:, then], fine[:, then])
-            yield lesson(*known, *wanted, later, self.radius)
+        first, then = slice(None, -1), slice(1, None)
+        leads, coarse = aims(coarse, fine.shape[1]), coarse[:, : fine.shape[1]]
+        for later, lead in zip((True, False), leads, strict=True):
+            known = fine[:, first], coarse[:, first]
+            yield lesson(*known, lead, fine[:, then], later, self.radius)
             fine, coarse = fine.flip(1), coarse.flip(1)
 
 
@@ -84,17 +86,18 @@ class Stf3dcnn(Network):
 
     pairs = range(1, 100)
     series: ClassVar[bool] = True
-    shape: ClassVar[tuple[str, ...]] = ("width", "depth", "skip")
+    shape: ClassVar[tuple[str, ...]] = ("width", "depth", "skip", "alike")
     width: int = param(32, ge=1, doc="channels of each layer")
     depth: int = param(3, ge=2, doc="layers; each sees a pixel and a step further")
     skip: bool = param(
-        False, doc="learn what fine changes have beyond coarse ones; False: the paper's way"
+        True, doc="learn what fine changes have beyond coarse ones; False: the paper's way"
     )
+    alike: float | None = pixels_alike()
     weigh: str = param(
-        "time",
-        choices=("time", "change", "mean"),
-        doc="what weighs a side: how near it is in time, how little the coarse image changed since",
-        source="section 5",
+        "change",
+        choices=("change", "time", "mean"),
+        doc="what weighs a side: how little the coarse image changed since, how near it is in time",
+        source="section 5: time",
     )
     epochs: int = param(100, ge=1, doc="passes over the scene")
     batch: int = param(8, ge=1, doc="patches of one step, each of all dates and bands")
@@ -116,7 +119,7 @@ class Stf3dcnn(Network):
         self, ask: Callable[..., Tensor], b: Block, fine: Tensor, coarse: Tensor, target: Tensor
     ) -> Tensor:
         """Return what the pair before and the pair after each date say; NaN for the others."""
-        height, width = (size - 2 * self.radius for size in fine.shape[-2:])
+        height, width = (size - 2 * self.looks(b.scale) for size in fine.shape[-2:])
         shape = *target.shape[:3], height, width
         said = fine.new_full(shape, torch.nan)
         for date in range(target.shape[1]):
@@ -135,7 +138,8 @@ class Stf3dcnn(Network):
     def combine(self, b: Block, forecasts: Tensor, coarse: Tensor, target: Tensor) -> Tensor:
         """Return both sides, weighed by time, by change, or not at all."""
         if self.weigh == "change":
-            return blend(forecasts, target - coarse[:, None], self.edge(b.scale))
+            off = against(self.weigh, forecasts, coarse, target)
+            return blend(forecasts, off, self.edge(b.scale))
         near = nearness(b.times, b.target_times)
         weight = near if self.weigh == "time" else torch.ones_like(near)
         return weighed(forecasts, weight.to(forecasts.device))

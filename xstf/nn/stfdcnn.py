@@ -216,7 +216,7 @@ class Stfdcnn(Jointly):
         self.factor(scale)
         super().suit(bands, scale, limits)
 
-    def halo(self, scale: int) -> int:
+    def looks(self, scale: int) -> int:
         """Pixels that a prediction looks at around its own."""
         return sight(self.factor(scale), self.window // 2)
 

@@ -141,16 +141,7 @@ def _stage(
 def _pass(model: PairModel, crops: Any, optimiser: torch.optim.Adam, device: torch.device) -> float:
     """Train once over some patches and return the mean loss."""
     model.train()
-    losses = []
-    for batch in crops:
-        on = _on(device, model, batch)
-        loss = torch.zeros((), device=device)
-        for images, later, truth, seen in model.lessons(*on):
-            loss = loss + model.misfit(images, later, truth, seen) / 2
-        optimiser.zero_grad(set_to_none=True)
-        loss.backward()
-        optimiser.step()
-        losses.append(loss.detach())
+    losses = [_step(model, batch, optimiser, device) for batch in crops]
     if not losses:
         raise ValueError(
             "no patch of the scene is seen on two dates (at least 60 % of its pixels); give a "
@@ -160,6 +151,19 @@ def _pass(model: PairModel, crops: Any, optimiser: torch.optim.Adam, device: tor
     if not np.isfinite(mean):
         raise ValueError("the training has lost its way: the loss is not finite; give a lower rate")
     return mean
+
+
+def _step(
+    model: PairModel, batch: Crops, optimiser: torch.optim.Adam, device: torch.device
+) -> Tensor:
+    """Train on some patches and return the loss."""
+    loss = torch.zeros((), device=device)
+    for images, later, truth, seen in model.lessons(*_on(device, model, batch)):
+        loss = loss + model.misfit(images, later, truth, seen) / 2
+    optimiser.zero_grad(set_to_none=True)
+    loss.backward()
+    optimiser.step()
+    return loss.detach()
 
 
 def _note(
@@ -205,7 +209,7 @@ def _keep_best(model: PairModel, errors: np.ndarray | None, course: Course) -> b
 
 def _of_bands(old: Tensor, new: Tensor, better: np.ndarray) -> Tensor:
     """Return a tensor of weights whose first axis is band by band, some bands from another."""
-    if better.all() or not new.ndim:
+    if better.all() or not new.ndim or torch.equal(old, new):
         return new
     parts = zip(old.chunk(len(better)), new.chunk(len(better)), better, strict=True)
     return torch.cat([after if take else before for before, after, take in parts])
@@ -242,7 +246,7 @@ def judge(model: PairModel, crops: Crops, size: int, device: torch.device) -> di
                     "network": model.forecast(images, later),
                     "unchanged": fine,
                     "upsampled": target,
-                    "add": fine + target - coarse,
+                    "add" if model.alike is None else "add, shared": fine + target - coarse,
                 }
                 for name, image in said.items():
                     off = torch.where(seen, (image - truth) * model.scale, 0).double()
