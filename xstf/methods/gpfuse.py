@@ -70,7 +70,7 @@ class Gpfuse(Method):
 
     def memory_aside(self, cells: int) -> float:
         """Count what is known of each cell, and the equations of tiles and windows."""
-        return 16.0 * (self.classes + 8) * cells + 64e6
+        return 32.0 * (self.classes + 8) * cells + 64e6
 
     def prepare(self, scene: Whole) -> Prepared:
         """Find the sensor, the classes, and the weights of the cells on each date."""
