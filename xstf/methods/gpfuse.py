@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -66,11 +67,14 @@ class Gpfuse(Method):
         members = 1 if alone else size.pairs + 2 + (size.pairs > 2)
         spectra = looks * (self.classes + 2 * size.bands * min(size.pairs, 4))
         images = (5 + 11 * (size.layers > 1)) * size.bands * members
-        return VALUE * (spectra + images) * size.inner + 1.5 * size.layers * size.layer
+        sides = (length // size.scale + 2 * MARGIN for length in (size.rows, size.columns))
+        around = 2 * (self.classes + size.bands) * math.prod(sides)  # features of cells
+        made = (spectra + images) * size.inner + around
+        return VALUE * made + 1.5 * size.layers * size.layer
 
     def memory_aside(self, cells: int) -> float:
         """Count what is known of each cell, and the equations of tiles and windows."""
-        return 16.0 * (self.classes + 8) * cells + 64e6
+        return 32.0 * (self.classes + 8) * cells + 64e6
 
     def prepare(self, scene: Whole) -> Prepared:
         """Find the sensor, the classes, and the weights of the cells on each date."""
