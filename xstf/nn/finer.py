@@ -158,6 +158,11 @@ class Teaching:
         self.method, self.where = method, where
         coarse, fine = images_of(parts, dates, method.seed)
         self.line = line_of(coarse, cell_means(fine, FACTOR))
+        if np.isnan(fine).all():
+            raise ValueError(
+                f"{method.label} learns from pixels with fine and coarse values on one date, and "
+                "the scene has none; add pairs with fewer clouds"
+            )
         known = along(self.line, filled(coarse))
         flat = fine.swapaxes(0, 1).reshape(fine.shape[1], -1)
         lacking = (fine - smooth_of(known)).swapaxes(0, 1).reshape(flat.shape)
@@ -265,4 +270,6 @@ def images_of(parts: Parts, dates: list[int], seed: int) -> tuple[np.ndarray, np
     coarse = parts.ds["coarse"][dates, :, cells[0], cells[1]]
     fine = parts.ds["fine"][dates, :, pixels[0], pixels[1]]
     finer = reduce_to_cells(fine, scale // FACTOR) if scale > FACTOR else fine
-    return (np.asarray(image.astype("float32").compute().values) for image in (coarse, finer))  # type: ignore[return-value]
+    cells, pixels = (image.astype("float32").compute().values for image in (coarse, finer))
+    lost = np.isnan(cells).repeat(FACTOR, -2).repeat(FACTOR, -1)  # what is filled teaches nothing
+    return cells, np.where(lost, np.float32(np.nan), pixels)
