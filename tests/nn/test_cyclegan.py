@@ -193,6 +193,12 @@ def test_generators_learn_what_a_date_looks_like():
     np.testing.assert_allclose(rates[[0, 6, 9, 11]], [3e-3, 3e-3, 1.5e-3, 5e-4])
 
 
+def test_scenes_that_hold_no_patch_for_a_critic_are_refused():
+    scene, _ = xstf.simulate("parcels", size=20, scale=4, dates=3, pairs=2)
+    with pytest.raises(ValueError, match="24 fine pixels or more, and the scene is 20"):
+        fit(scene)
+
+
 def test_training_goes_on_from_other_generators():
     scene, _ = lesson()
     more = fit(scene, init=trained("cyclegan"), epochs=1)

@@ -245,6 +245,20 @@ def test_coarse_images_on_the_fine_grid_need_the_cell():
     )
 
 
+def test_what_is_missing_teaches_nothing():
+    scene = lesson()[0].copy(deep=True)
+    holes = scene.copy(deep=True)
+    holes["coarse"][2, :, 3:7, 4:9] = np.nan
+    holes["fine"][0, :, 40:60, 30:60] = np.nan
+    holes["fine"][2, :, 12:28, 16:36] = 0.9  # under the missing cells
+    fitted = fit(holes)
+    assert np.isfinite(fitted.history.loss).all()
+    assert fitted.history.loss[-1] < 2 * trained("msisr").history.loss[-1]
+    holes["fine"][:] = np.nan
+    with pytest.raises(ValueError, match="the scene has none; add pairs with fewer clouds"):
+        fit(holes)
+
+
 def test_it_learns_what_interpolation_lacks():
     """Every cell has a rim that is darker than its middle: more where it is brighter."""
     rng = np.random.default_rng(2)

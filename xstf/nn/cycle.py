@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from xstf.nn.cyclegan import Cyclegan
 
 BETAS = (0.5, 0.999)  # of Adam
+LEAST = 24  # fine pixels along a side, of which five strided layers leave one
 
 
 class Teaching:
@@ -34,6 +35,11 @@ class Teaching:
         self.method, self.where = method, where
         drawing = "nearest", method.patch, 0, method.seed, False
         source = Source.of(feed_of(parts), dates, *drawing)
+        if source.side < LEAST:
+            raise ValueError(
+                f"critics look at patches of {LEAST} fine pixels or more, and the scene is "
+                f"{source.side} pixels wide; train on a larger one"
+            )
         self.source = replace(source, out=[])  # critics judge; nothing is held out
         self.normal = source.normaliser()
         bands = parts.ds.sizes["band"]

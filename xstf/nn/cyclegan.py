@@ -142,7 +142,7 @@ class Mosaic(Method):
 
     def memory(self, size: BlockSize) -> float:
         """Count candidates, a generator's features, and the mosaic in double precision."""
-        images = 2 * (self.network.snapshots + 3) + 9 * size.dates
+        images = 4 * (self.network.snapshots + 1) + size.dates + 8
         return images * size.image + 4.0 * VALUE * self.network.width * size.wide
 
     def block(self, b: Block) -> dict[str, np.ndarray]:

@@ -21,8 +21,6 @@ from xstf.nn.predict import one_thread
 from xstf.reduction import reduce_to_cells
 
 if TYPE_CHECKING:
-    import xarray as xr
-
     from xstf.nn.msisr import Msisr
 
 MOST = 512  # cells along a side that training looks at, at a random place of larger scenes
@@ -160,6 +158,11 @@ class Teaching:
         self.method, self.where = method, where
         coarse, fine = images_of(parts, dates, method.seed)
         self.line = line_of(coarse, cell_means(fine, FACTOR))
+        if np.isnan(fine).all():
+            raise ValueError(
+                f"{method.label} learns from pixels with fine and coarse values on one date, and "
+                "the scene has none; add pairs with fewer clouds"
+            )
         known = along(self.line, filled(coarse))
         flat = fine.swapaxes(0, 1).reshape(fine.shape[1], -1)
         lacking = (fine - smooth_of(known)).swapaxes(0, 1).reshape(flat.shape)
@@ -267,8 +270,6 @@ def images_of(parts: Parts, dates: list[int], seed: int) -> tuple[np.ndarray, np
     coarse = parts.ds["coarse"][dates, :, cells[0], cells[1]]
     fine = parts.ds["fine"][dates, :, pixels[0], pixels[1]]
     finer = reduce_to_cells(fine, scale // FACTOR) if scale > FACTOR else fine
-    return _in_memory(coarse), _in_memory(finer)
-
-
-def _in_memory(images: xr.DataArray) -> np.ndarray:
-    return np.asarray(images.astype("float32").compute().values)
+    cells, pixels = (image.astype("float32").compute().values for image in (coarse, finer))
+    lost = np.isnan(cells).repeat(FACTOR, -2).repeat(FACTOR, -1)  # what is filled teaches nothing
+    return cells, np.where(lost, np.float32(np.nan), pixels)

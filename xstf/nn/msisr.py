@@ -134,7 +134,7 @@ class Superresolved(Spline):
 
     def memory(self, size: BlockSize) -> float:
         """Count the finer image, and the restoring of its means in double precision."""
-        return 9 * size.dates * size.image
+        return 7 * size.dates * size.image
 
     def block(self, b: Block) -> dict[str, np.ndarray]:
         """Return the super-resolved target, its cells' means those of the coarse image."""
