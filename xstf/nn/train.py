@@ -239,7 +239,7 @@ def judge(model: PairModel, crops: Crops, size: int, device: torch.device) -> di
                     for i in (images.fine, images.coarse, images.target)
                 )
                 said = {
-                    "network": model.forecast(images, later),
+                    "network": mean_of_pairs(model.forecast(images, later), truth),
                     "unchanged": fine,
                     "upsampled": target,
                     "add": fine + target - coarse,
