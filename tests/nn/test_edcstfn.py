@@ -29,11 +29,11 @@ def test_the_size_of_the_card():
     assert count(Edcstfn(skip=True, features=0).build(6)) == 284_134
 
 
-@pytest.mark.parametrize(("skip", "halo"), [(False, 5), (True, 5 + 8)])
-def test_it_looks_five_pixels_away_and_sides_are_weighed_about_a_cell_away(skip, halo):
+@pytest.mark.parametrize("skip", [False, True])
+def test_it_looks_five_pixels_away(skip):
     model = built(2, 16, skip=skip)
-    assert Edcstfn(skip=skip).halo(16) == halo
-    assert model.radius == 5
+    assert model.radius == Edcstfn(skip=skip).halo(16) == 5
+    assert Edcstfn(weigh="change").halo(16) == 5 + 8
     x = images(15, bands=2)
     known = [t.requires_grad_() for t in (x.fine, x.coarse, x.target)]
     said = model.forecast(x, True)
@@ -87,7 +87,7 @@ def test_a_pair_that_lacks_something_is_left_out_there():
     assert torch.isfinite(model.forecast(pairs(one, other), True)).all()
 
 
-def test_pairs_are_weighed_by_time_and_by_squared_change():
+def test_pairs_are_weighed_by_time_and_on_request_by_squared_change():
     b = SimpleNamespace(
         times=np.array(["2020-01-01", "2020-01-09"], "datetime64[ns]"),
         target_times=np.array(["2020-01-03"], "datetime64[ns]"),
@@ -98,11 +98,14 @@ def test_pairs_are_weighed_by_time_and_by_squared_change():
     size = (target - coarse).square().mean((-1, -2)).flatten().tolist()
     share = [near / (s + sum(size) / 2) for near, s in zip((1 / 2, 1 / 6), size, strict=True)]
     expected = (said[..., 2, 2].flatten() @ torch.tensor(share)) / sum(share)
-    found = Edcstfn().combine(b, said, coarse[:, 0], target)
+    method = Edcstfn(weigh="change")
+    found = method.combine(b, said, coarse[:, 0], target)
     assert found.shape == (1, 1, 1, 1)
     torch.testing.assert_close(found.squeeze(), expected, rtol=1e-4, atol=1e-5)
+    by_time = Edcstfn().combine(b, said, coarse[:, 0], target)
+    torch.testing.assert_close(by_time, 0.75 * said[0] + 0.25 * said[1], rtol=1e-4, atol=1e-5)
     said[0, ..., 2, 2] = torch.nan
-    assert Edcstfn().combine(b, said, coarse[:, 0], target).item() == said[1, ..., 2, 2].item()
+    assert method.combine(b, said, coarse[:, 0], target).item() == said[1, ..., 2, 2].item()
 
 
 def test_what_is_missing_nearby_does_not_count_as_calm():

@@ -106,7 +106,9 @@ def test_from_store_to_store(name, tmp_path):
     expected = ds.stf.fuse(trained(name), blocksize=32).compute()
     np.testing.assert_array_equal(found, expected)
     xstf.fuse_store(path, out, trained(name), blocksize=32, progress=False, resume=True)
-    ways = {"stf3dcnn": "mean", "biastf": "likeness", "dlsdfm": "likeness"}
+    ways = {
+        "stf3dcnn": "mean", "edcstfn": "change", "biastf": "likeness", "dlsdfm": "likeness"
+    }  # fmt: skip
     changed = {"weigh": ways[name]} if name in ways else {"seed": 3}
     with pytest.raises(ValueError, match="cannot be resumed"):
         xstf.fuse_store(path, out, trained(name), resume=True, progress=False, **changed)

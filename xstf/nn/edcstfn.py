@@ -165,6 +165,12 @@ class Edcstfn(Jointly):
         1.0, ge=0, doc="weight of the auto-encoder's features in the loss; 0: train none"
     )
     texture: float = param(0.8, ge=0, doc="weight of 1 - MS-SSIM in the loss")
+    weigh: str = param(
+        "time",
+        choices=("time", "change"),
+        doc="what weighs the plain predictions of pairs: nearness in time, or that and how little "
+        "the coarse image changed since",
+    )
     same: bool = param(True, doc="teach that without a coarse change nothing changes")
 
     @property
@@ -174,7 +180,7 @@ class Edcstfn(Jointly):
 
     def edge(self, scale: int) -> int:
         """Pixels over which coarse changes weigh the pairs: about a cell."""
-        return around_cell(scale) if self.skip else 0
+        return around_cell(scale) if self.weigh == "change" else 0
 
     def build(self, bands: int, scale: int = 1) -> Model:
         """Return the network, untrained."""
@@ -186,7 +192,9 @@ class Edcstfn(Jointly):
         return 14 * self.width
 
     def combine(self, b: Block, forecasts: Tensor, coarse: Tensor, target: Tensor) -> Tensor:
-        """Return what the pairs say, weighed by how near they are and how little changed nearby."""
+        """Return what the pairs say, weighed by how near they are, or how little changed nearby."""
+        weight = nearness(b.times, b.target_times).to(forecasts.device)
         edge = self.edge(b.scale)
-        near = nearness(b.times, b.target_times).to(forecasts.device)
-        return weighed(inner(forecasts, edge), near * calm(target - coarse[:, None], edge))
+        if self.weigh == "change":
+            weight = weight * calm(target - coarse[:, None], edge)
+        return weighed(inner(forecasts, edge), weight)
