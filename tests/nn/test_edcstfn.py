@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from tests.networks import trained
 from tests.nn.test_networks import count, images, stirred
 from xstf.nn.edcstfn import Edcstfn, Model, between
 from xstf.nn.inputs import Filled
@@ -179,6 +180,14 @@ def test_from_three_dates_each_side_is_judged_by_itself():
     expected = off.square().mean()
     torch.testing.assert_close(model.misfit(*lesson), expected)
     torch.testing.assert_close(said[:, 0] - plain[0], said[:, 1] - plain[1])
+
+
+def test_while_the_auto_encoder_learns_the_error_stays():
+    found = trained("edcstfn").history
+    assert found.stage.values.tolist() == [1, 1, 2, 2]
+    untrained = found.held_out_trivial.sel(name="add").values
+    np.testing.assert_allclose(found.held_out_rmse[:2], [untrained, untrained], rtol=1e-5)
+    assert not np.allclose(found.held_out_rmse[2], untrained, rtol=1e-5)
 
 
 def test_losses_are_added_by_their_weights():
