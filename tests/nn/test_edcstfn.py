@@ -1,14 +1,16 @@
 """The network of all bands: what it sees, how it blends two pairs, what teaches it."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
 
+from tests.networks import trained
 from tests.nn.test_networks import count, images, stirred
 from xstf.nn.edcstfn import Edcstfn, Model, between
 from xstf.nn.inputs import Filled
-from xstf.nn.layers import inner
-from xstf.registry import find
+from xstf.nn.layers import calm, inner
 
 
 def built(bands=1, scale=4, **given):
@@ -28,31 +30,21 @@ def test_the_size_of_the_card():
     assert count(Edcstfn(skip=True, features=0).build(6)) == 284_134
 
 
-@pytest.mark.parametrize(("skip", "scale", "radius"), [(False, 16, 5), (True, 7, 5), (True, 16, 8)])
-def test_it_looks_five_pixels_away(skip, scale, radius):
-    model = built(2, scale, skip=skip)
-    assert model.radius == find("edcstfn")(skip=skip).halo(scale) == radius
-    x = images(2 * radius + 5, bands=2)
+@pytest.mark.parametrize("skip", [False, True])
+def test_it_looks_five_pixels_away(skip):
+    model = built(2, 16, skip=skip)
+    assert model.radius == Edcstfn(skip=skip).halo(16) == 5
+    assert Edcstfn(weigh="change").halo(16) == 5 + 8
+    x = images(15, bands=2)
     known = [t.requires_grad_() for t in (x.fine, x.coarse, x.target)]
     said = model.forecast(x, True)
     assert said.shape == (1, 2, 5, 5)
     said[0, 0, 2, 2].backward()
-    for image in known:  # and at all bands
-        seen = (image.grad[0] != 0).any(0)
-        for axis in (0, 1):
-            at = seen.any(axis).nonzero().flatten()
-            assert at.tolist() == list(range(radius + 2 - 5, radius + 2 + 6))
-    assert all((image.grad[0] != 0).any(2).any(1).all() for image in known)
-
-
-def test_weights_of_sides_look_about_a_cell_away():
-    model = built(1, 16)
-    one, other = images(2 * 8 + 5), images(2 * 8 + 5, seed=1)
-    x = pairs(one, other)
-    x.target.requires_grad_()
-    model.forecast(x, True)[0, 0, 2, 2].backward()
-    seen = (x.target.grad[0, 0, 0] != 0).any(0).nonzero().flatten()
-    assert seen.tolist() == list(range(2, 2 + 2 * 8 + 1))
+    for image in known:
+        seen = image.grad[0] != 0
+        assert seen.any(2).any(1).all()  # all bands
+        for axes in ((0, 1), (0, 2)):
+            assert seen.any(axes[1]).any(axes[0]).nonzero().flatten().tolist() == list(range(2, 13))
 
 
 def test_untrained_it_says_the_pair_plus_the_coarse_change():
@@ -73,38 +65,59 @@ def test_features_are_blended_by_how_small_their_changes_are():
         changes.append(change.abs())
     share = (1 / changes[0]) / (1 / changes[0] + 1 / changes[1])
     expected = model.decoder(share * features[0] + (1 - share) * features[1])
-    torch.testing.assert_close(
-        model.forecast(pairs(one, other), True), expected, rtol=1e-3, atol=1e-4
-    )
+    found = model.forecast(pairs(one, other), True)
+    torch.testing.assert_close(found[:, 0], expected, rtol=1e-3, atol=1e-4)
     twice = model.forecast(pairs(one, one), True)
-    torch.testing.assert_close(twice, model.forecast(one, True))
+    torch.testing.assert_close(twice[:, 0], model.forecast(one, True))
+    plain = built(2, skip=True).forecast(pairs(one, other), True)
+    expected = inner(
+        one.fine + one.target - one.coarse - other.fine - other.target + other.coarse, 5
+    )
+    torch.testing.assert_close(plain[:, 0] - plain[:, 1], expected)  # each adds the same to its own
 
 
 def test_a_pair_that_lacks_something_is_left_out_there():
-    model = built(1)
+    model = built(1, skip=False)
     one, other = images(30), images(30, seed=1)
-    one.gone[..., 12:18, 12:18] = True
+    one.gone[..., :20, :] = True
+    both = model.forecast(pairs(one, other), True)[:, 0]
     alone = model.forecast(other, True)
-    both = model.forecast(pairs(one, other), True)
-    assert not torch.allclose(both, alone)
-    plain = model.plain(pairs(one, other), model.around)
-    at = slice(12 - model.radius, 18 - model.radius)
-    torch.testing.assert_close(plain[..., at, at], inner(
-        other.fine + other.target - other.coarse, model.radius)[..., at, at])  # fmt: skip
+    same = torch.isclose(both, alone, atol=1e-4).all(-1)[0, 0]
+    assert same.tolist() == [True] * 13 + [False] * 7  # rows of which the first tells nothing
     other.gone[:] = True  # both lack it: what was filled in counts, and does not come out
-    other.gone[..., :12, :] = False
     assert torch.isfinite(model.forecast(pairs(one, other), True)).all()
 
 
-def test_sides_of_the_plain_image_are_weighed_by_their_squared_change():
-    model = built(1)
-    x = pairs(images(15), images(15, seed=1))
-    model.step.fill_(0.5)
-    change = (x.target - x.coarse)[0, :, 0].numpy()
-    size = [(c[5:10, 5:10] ** 2).mean() / 0.25 for c in change]
-    weight = np.array([1 / (1 + s) for s in size])
-    said = (x.fine[0, :, 0, 7, 7].numpy() + change[:, 7, 7]) @ weight / weight.sum()
-    assert model.plain(x, 2)[0, 0, 2, 2].item() == pytest.approx(said, rel=1e-5)
+def test_pairs_are_weighed_by_time_and_on_request_by_squared_change():
+    b = SimpleNamespace(
+        times=np.array(["2020-01-01", "2020-01-09"], "datetime64[ns]"),
+        target_times=np.array(["2020-01-03"], "datetime64[ns]"),
+        scale=4,
+    )
+    draw = torch.Generator().manual_seed(0)
+    said, coarse, target = (torch.randn(2, 1, 1, 5, 5, generator=draw) for _ in range(3))
+    size = (target - coarse).square().mean((-1, -2)).flatten().tolist()
+    share = [near / (s + sum(size) / 2) for near, s in zip((1 / 2, 1 / 6), size, strict=True)]
+    expected = (said[..., 2, 2].flatten() @ torch.tensor(share)) / sum(share)
+    method = Edcstfn(weigh="change")
+    found = method.combine(b, said, coarse[:, 0], target)
+    assert found.shape == (1, 1, 1, 1)
+    torch.testing.assert_close(found.squeeze(), expected, rtol=1e-4, atol=1e-5)
+    by_time = Edcstfn().combine(b, said, coarse[:, 0], target)
+    torch.testing.assert_close(by_time, 0.75 * said[0] + 0.25 * said[1], rtol=1e-4, atol=1e-5)
+    said[0, ..., 2, 2] = torch.nan
+    assert method.combine(b, said, coarse[:, 0], target).item() == said[1, ..., 2, 2].item()
+
+
+def test_what_is_missing_nearby_does_not_count_as_calm():
+    change = torch.ones(2, 1, 1, 3, 3)
+    change[1] = 2
+    expected = calm(change, 1).flatten()
+    torch.testing.assert_close(expected, torch.tensor([1 / (1 + 2.5), 1 / (4 + 2.5)]))
+    change[1, ..., :2] = torch.nan
+    torch.testing.assert_close(calm(change, 1).flatten(), expected)
+    change[1] = torch.nan
+    assert calm(change, 1)[0].item() == pytest.approx(1 / 2)
 
 
 def test_three_dates_teach_the_one_between():
@@ -115,9 +128,7 @@ def test_three_dates_teach_the_one_between():
     assert found.images.coarse[0, :, 1, 0, 0].tolist() == [10, 12]
     assert found.images.target[0, :, 1, 0, 0].tolist() == [11, 11]
     assert found.truth[0, 1].unique().tolist() == [1]
-    assert found.seen.all()  # the other side has it
-    fine[0, 2, 0, 4, 4] = torch.nan
-    assert (~between(fine, fine, 3).seen).nonzero().tolist() == [[0, 0, 1, 1]]
+    assert (~found.seen).nonzero().tolist() == [[0, 0, 1, 1]]  # which one side lacks
 
 
 def test_patches_without_a_change_are_among_the_lessons():
@@ -151,6 +162,32 @@ def test_the_auto_encoder_is_trained_first_and_frozen_then():
                 assert moved or value.grad is None or not value.grad.any(), name
             else:
                 assert not moved, name
+
+
+def test_from_three_dates_each_side_is_judged_by_itself():
+    model = built(1, texture=0)
+    fine, coarse = (torch.randn(2, 3, 1, 20, 20) for _ in range(2))
+    _, _, lesson = model.eval().lessons(fine, coarse, torch.ones(2))
+    losses = []
+    for n in (0, 1):
+        one = Filled(
+            *(getattr(lesson.images, p)[:, n] for p in ("fine", "coarse", "target", "gone"))
+        )
+        losses.append(one)
+    plain = [inner(x.fine + x.target - x.coarse, 5) for x in losses]
+    said = model.forecast(lesson.images, True)
+    off = torch.stack([said[:, n] - lesson.truth for n in (0, 1)])
+    expected = off.square().mean()
+    torch.testing.assert_close(model.misfit(*lesson), expected)
+    torch.testing.assert_close(said[:, 0] - plain[0], said[:, 1] - plain[1])
+
+
+def test_while_the_auto_encoder_learns_the_error_stays():
+    found = trained("edcstfn").history
+    assert found.stage.values.tolist() == [1, 1, 2, 2]
+    untrained = found.held_out_trivial.sel(name="add").values
+    np.testing.assert_allclose(found.held_out_rmse[:2], [untrained, untrained], rtol=1e-5)
+    assert not np.allclose(found.held_out_rmse[2], untrained, rtol=1e-5)
 
 
 def test_losses_are_added_by_their_weights():

@@ -106,7 +106,9 @@ def test_from_store_to_store(name, tmp_path):
     expected = ds.stf.fuse(trained(name), blocksize=32).compute()
     np.testing.assert_array_equal(found, expected)
     xstf.fuse_store(path, out, trained(name), blocksize=32, progress=False, resume=True)
-    ways = {"stf3dcnn": "mean", "biastf": "likeness", "dlsdfm": "likeness"}
+    ways = {
+        "stf3dcnn": "mean", "edcstfn": "change", "biastf": "likeness", "dlsdfm": "likeness"
+    }  # fmt: skip
     changed = {"weigh": ways[name]} if name in ways else {"seed": 3}
     with pytest.raises(ValueError, match="cannot be resumed"):
         xstf.fuse_store(path, out, trained(name), resume=True, progress=False, **changed)
@@ -204,6 +206,18 @@ def test_no_coarse_change_since_a_pair_gives_it_all_the_weight():
     both = ds.stf.fuse(trained("hcnn")).compute()
     first = ds.stf.fuse(trained("hcnn"), pairs=[ds.time.values[0]]).compute()
     np.testing.assert_allclose(both, first, rtol=0, atol=1e-6)
+
+
+def test_a_cell_that_one_date_lacks_is_no_change_of_its_own():
+    """A flat coarse change stays flat where a cell of one image is missing."""
+    ds = lesson()[0].copy(deep=True)
+    ds["coarse"][1] = ds["coarse"][0] + np.float32(0.03)
+    ds["coarse"][1, :, 9, 9] = np.nan
+    first = ds.time.values[0]
+    fused = ds.stf.fuse(trained("hcnn"), pairs=[first]).compute()[0]
+    ds["coarse"][1] = ds["coarse"][0] + np.float32(0.03)
+    whole = ds.stf.fuse(trained("hcnn"), pairs=[first]).compute()[0]
+    np.testing.assert_allclose(fused, whole, rtol=0, atol=1e-5)
 
 
 def test_scale_one_needs_no_upsampling():

@@ -74,6 +74,48 @@ def test_patches_are_turned_and_mirrored():
     assert len(kinds) == 8
 
 
+def test_patches_begin_on_whole_units():
+    fine, coarse = pictures()
+    made = source(fine, coarse, side=19, radius=8, unit=4)
+    assert made.side == 16
+    assert all(t.y0 % 4 == t.x0 % 4 == 0 for t in made.out)
+    places = set()
+    for crop in drawn(made, 2):
+        values = crop.fine[0, 0, 0, 8:-8, 8:-8]
+        first = int(values.min()) // 100
+        y, x = divmod(first, 100)
+        assert y % 4 == x % 4 == 0
+        places.add((y, x))
+    assert len(places) > 10
+
+
+def test_patches_have_three_dates_where_there_are_as_many():
+    fine, coarse = pictures(dates=4)
+    made = source(fine, coarse, dates_of_patch=3)
+    triples = set()
+    for crop in drawn(made):
+        days = [int(i.min()) // 10 % 10 for i in crop.fine[0, :, 0, 5:-5, 5:-5]]
+        triples.add(tuple(days))
+    assert triples == {(0, 1, 2), (0, 1, 3), (0, 2, 3), (1, 2, 3)}
+    assert made.judged().fine.shape[:2] == (2 * len(made.out), 3)
+    assert source(fine[:2], coarse[:2], dates_of_patch=3).many == 2
+
+
+def test_cells_that_one_date_lacks_are_left_out_of_both():
+    """Else the cells around would fill them on one date alone, and be a change."""
+    fine, coarse = pictures(dates=2)
+    coarse = coarse.copy()
+    coarse[1] = coarse[0] + 50
+    coarse[1, :, 6, 7] = np.nan
+    window = patches.Window(Tile(0, 96, 0, 64), fine, coarse)
+    for area in (Tile(20, 40, 12, 44), Tile(-5, 96, -3, 70)):
+        _, made = window.crop([0, 1], area, SCALE, "cubic", True)
+        step = made[1] - made[0]
+        np.testing.assert_allclose(step[np.isfinite(step)], 50, atol=0.5)
+        _, apart = window.crop([0, 1], area, SCALE, "cubic", False)
+        assert np.nanmax(np.abs(apart[1] - apart[0] - 50)) > 100
+
+
 def test_mixtures_are_half_of_the_patches():
     fine, coarse = pictures()
     shares = np.array([c.share[0] for c in drawn(source(fine, coarse, mix=True), 4)])

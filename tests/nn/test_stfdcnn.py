@@ -55,7 +55,7 @@ def test_it_looks_about_as_far_as_it_says(factor, window):
     parts = [t.requires_grad_() for t in (x.fine, x.coarse, x.target)]
     both = Filled(*(torch.stack([t, t.flip(-1)], 1) for t in (*parts, x.gone)))
     said = model.forecast(both, True)
-    assert said.shape == (1, 1, factor, factor)
+    assert said.shape == (1, 1, 1, factor, factor)
     said.sum().backward()
     for t in parts[1:]:  # whole intermediate pixels around the one that was asked for
         seen = (t.grad[0, 0] != 0).any(1).nonzero().flatten()

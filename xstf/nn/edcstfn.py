@@ -9,15 +9,14 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from xstf.method import param, register
+from xstf.method import Block, param, register
 from xstf.nn.critic import Critic, unlike
 from xstf.nn.inputs import Filled, filled
 from xstf.nn.jointly import Jointly, JointModel
-from xstf.nn.layers import conv, inner, near, silent, trunk
-from xstf.nn.method import around_cell
+from xstf.nn.layers import calm, conv, inner, silent, trunk, weighed
+from xstf.nn.method import around_cell, nearness
 from xstf.nn.model import Lesson, directions, lesson, squared
 
-LOOKS = 5  # pixels that encoders and decoder see around one
 SAME = 8  # two of so many patches teach that without a change nothing changes, one of each date
 FLOOR = 1e-6  # of features: keeps the weight of a pair without change finite
 
@@ -25,40 +24,43 @@ FLOOR = 1e-6  # of features: keeps the weight of a pair without change finite
 class Model(JointModel):
     """Two encoders and a decoder, as the authors' code has them; bands are channels of one net."""
 
+    radius = 5
     apart = False
 
     def __init__(
         self,
         bands: int,
         width: int,
-        around: int | None,
+        skip: bool,
         losses: tuple[float, float],
         same: bool,
         short: bool,
     ) -> None:
         super().__init__(bands)
-        self.around, self.same, self.short = around, same, short
+        self.skip, self.same, self.short = skip, same, short
         self.features, self.texture = losses
-        self.radius = max(LOOKS, around or 0)
         self.fine = nn.Sequential(encoder(bands, width), nn.ReLU())
         self.change = encoder(3 * bands, width)
         last = conv(1, width, bands, 1)
         self.decoder = nn.Sequential(
             conv(1, 4 * width, 2 * width), nn.ReLU(),
             conv(1, 2 * width, width), nn.ReLU(),
-            last if around is None else silent(last),
+            silent(last) if skip else last,
         )  # fmt: skip
         self.critic = Critic(bands, width) if self.features else None
         self.stages = 1 if self.critic is None else 2
 
     def together(self, images: Filled) -> Tensor:
-        """Return what the decoder makes of the features, alone or on top of the plain image."""
+        """Return what the decoder makes of the features of all pairs.
+
+        With `skip` that is what the fine image of each pair plus the coarse change since it lacks.
+        """
         with trunk(self.short, images.fine.device):
-            said = self.decoder(self.blended(images)).float()
-        said = inner(said, self.radius - LOOKS)
-        if self.around is None:
+            said = self.decoder(self.blended(images)).float()[:, None]
+        if not self.skip:
             return said
-        return self.plain(images, self.around) + self.step * said
+        plain = images.fine + images.target - images.coarse
+        return inner(plain, self.radius) + self.step * said
 
     def blended(self, images: Filled) -> Tensor:
         """Return features of the fine images and their change, the pairs weighed for each pixel.
@@ -76,20 +78,6 @@ class Model(JointModel):
         weight = torch.where(lost, 0, 1 / (change.unflatten(0, shape).float().abs() + FLOOR))
         return (weight * found).sum(1) / weight.sum(1)
 
-    def plain(self, images: Filled, around: int) -> Tensor:
-        """Return fine images plus coarse change, the pairs weighed by how little that is nearby.
-
-        The weight of a pair is the inverse of its mean squared change plus that which is usual.
-        """
-        change = images.target - images.coarse
-        if change.shape[1] == 1:
-            return inner((images.fine + change)[:, 0], self.radius)
-        size = near((change / self.step).square(), around)
-        lost = inner(images.gone & ~images.gone.all(1, keepdim=True), around)
-        weight = torch.where(lost, 0, 1 / (1 + size))
-        mean = (weight * inner(images.fine + change, around)).sum(1) / weight.sum(1)
-        return inner(mean, self.radius - around)
-
     def lessons(self, fine: Tensor, coarse: Tensor, share: Tensor) -> Iterator[Lesson]:
         """Yield what two dates teach, and in training that without a change nothing changes."""
         yield from directions(fine[:, :2], coarse[:, :2], share, self.radius)
@@ -105,6 +93,10 @@ class Model(JointModel):
         if self.critic is not None and self.critic.learning:
             return self.critic.misfit(truth, seen)
         said = self.forecast(images, later)
+        if said.ndim > truth.ndim:  # each pair by itself
+            pairs = said.shape[1]
+            said = said.flatten(0, 1)
+            truth, seen = (i.repeat_interleave(pairs, 0) for i in (truth, seen))
         loss = squared(said - truth, seen, self.step)
         said, truth = (torch.where(seen, image, 0) for image in (said, truth))
         if self.critic is not None:
@@ -131,7 +123,7 @@ def between(fine: Tensor, coarse: Tensor, radius: int) -> Lesson:
     sides = fine[:, [0, 2]], coarse[:, [0, 2]]
     images = filled(*sides, coarse[:, 1, None].expand_as(sides[1]))
     truth = inner(fine[:, 1], radius)
-    seen = ~torch.isnan(truth) & ~inner(images.gone, radius).all(1)
+    seen = ~torch.isnan(truth) & ~inner(images.gone, radius).any(1)
     return Lesson(images, True, torch.nan_to_num(truth), seen)
 
 
@@ -173,22 +165,36 @@ class Edcstfn(Jointly):
         1.0, ge=0, doc="weight of the auto-encoder's features in the loss; 0: train none"
     )
     texture: float = param(0.8, ge=0, doc="weight of 1 - MS-SSIM in the loss")
+    weigh: str = param(
+        "time",
+        choices=("time", "change"),
+        doc="what weighs the plain predictions of pairs: nearness in time, or that and how little "
+        "the coarse image changed since",
+    )
     same: bool = param(True, doc="teach that without a coarse change nothing changes")
 
-    def around(self, scale: int) -> int | None:
-        """Return how near coarse changes weigh the two sides, None where nothing is added to."""
-        return around_cell(scale) if self.skip else None
+    @property
+    def radius(self) -> int:
+        """Pixels that a forecast looks at around its own."""
+        return Model.radius
 
-    def looks(self, scale: int) -> int:
-        """Pixels that a prediction looks at around its own."""
-        return max(LOOKS, self.around(scale) or 0)
+    def edge(self, scale: int) -> int:
+        """Pixels over which coarse changes weigh the pairs: about a cell."""
+        return around_cell(scale) if self.weigh == "change" else 0
 
     def build(self, bands: int, scale: int = 1) -> Model:
         """Return the network, untrained."""
-        losses = self.features, self.texture
-        short = self.precision == "bf16"
-        return Model(bands, self.width, self.around(scale), losses, self.same, short)
+        losses, short = (self.features, self.texture), self.precision == "bf16"
+        return Model(bands, self.width, self.skip, losses, self.same, short)
 
     def channels(self) -> int:
         """Numbers of each pixel that are held at once; those of all bands, for there may be one."""
         return 14 * self.width
+
+    def combine(self, b: Block, forecasts: Tensor, coarse: Tensor, target: Tensor) -> Tensor:
+        """Return what the pairs say, weighed by how near they are, or how little changed nearby."""
+        weight = nearness(b.times, b.target_times).to(forecasts.device)
+        edge = self.edge(b.scale)
+        if self.weigh == "change":
+            weight = weight * calm(target - coarse[:, None], edge)
+        return weighed(inner(forecasts, edge), weight)

@@ -270,6 +270,6 @@ def images_of(parts: Parts, dates: list[int], seed: int) -> tuple[np.ndarray, np
     coarse = parts.ds["coarse"][dates, :, cells[0], cells[1]]
     fine = parts.ds["fine"][dates, :, pixels[0], pixels[1]]
     finer = reduce_to_cells(fine, scale // FACTOR) if scale > FACTOR else fine
-    cells, pixels = (image.astype("float32").compute().values for image in (coarse, finer))
-    lost = np.isnan(cells).repeat(FACTOR, -2).repeat(FACTOR, -1)  # what is filled teaches nothing
-    return cells, np.where(lost, np.float32(np.nan), pixels)
+    known, wanted = (image.astype("float32").compute().values for image in (coarse, finer))
+    lost = np.isnan(known).repeat(FACTOR, -2).repeat(FACTOR, -1)  # what is filled teaches nothing
+    return known, np.where(lost, np.float32(np.nan), wanted)

@@ -17,8 +17,8 @@ from xstf.nn.model import PairModel
 class JointModel(PairModel):
     """A network that says the fine image of a date from any number of pairs.
 
-    Images are (n, pair, band, y, x), or (n, band, y, x) where there is one pair; what is said is
-    (n, band, y, x).
+    Images are (n, pair, band, y, x), or (n, band, y, x) where there is one pair, and what is said
+    has the same axes: the same for all pairs, or for each what it says beside the others.
     """
 
     def forecast(self, images: Filled, later: bool) -> Tensor:
@@ -26,7 +26,7 @@ class JointModel(PairModel):
         if images.fine.ndim == 5:
             return self.together(images)
         parts = images.fine, images.coarse, images.target, images.gone
-        return self.together(Filled(*(part[:, None] for part in parts)))
+        return self.together(Filled(*(part[:, None] for part in parts)))[:, 0]
 
     def together(self, images: Filled) -> Tensor:
         """Return what pairs say together.
@@ -39,7 +39,7 @@ class JointModel(PairModel):
         Returns
         -------
         torch.Tensor
-            (n, band, y, x), `radius` pixels smaller on each side.
+            (n, pair or 1, band, y, x), `radius` pixels smaller on each side.
         """
         raise NotImplementedError
 

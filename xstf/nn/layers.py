@@ -127,6 +127,33 @@ def weighed(images: Tensor, weight: Tensor) -> Tensor:
     return torch.where(total > 0, mean, torch.nan)
 
 
+def calm(change: Tensor, half: int) -> Tensor:
+    """Return how little each of some images changed nearby: weights, not yet shares.
+
+    The inverse of the mean squared change over a window plus that of all images, so that no image
+    has more than three times the weight of another of two.
+
+    Parameters
+    ----------
+    change
+        (image, n, band, y, x), NaN where missing.
+    half
+        The window reaches so many pixels from its centre.
+
+    Returns
+    -------
+    torch.Tensor
+        (image, n, band, y - 2 half, x - 2 half); of no use where an image is missing in all of the
+        window.
+    """
+    there = ~torch.isnan(change)
+    share = near(there.to(change.dtype), half)
+    size = near(torch.where(there, change, 0).square(), half) / share.clamp(min=FLOOR)
+    known = share > 0
+    mean = torch.where(known, size, 0).sum(0) / known.sum(0).clamp(min=1)
+    return 1 / (size + mean + FLOOR**2)
+
+
 def enlarged(cells: Tensor, there: Tensor, factor: int) -> Tensor:
     """Return cells on a finer grid, interpolated bilinearly, missing ones left out.
 

@@ -66,7 +66,7 @@ class Model(JointModel):
             self.mapping(reduced(image, self.unit)) for image in (images.coarse, images.target)
         )
         middle = self.moved(inner(known, LOOKS), before, after, inner(seen, LOOKS))
-        return self.sharpened(images, known, middle, seen)
+        return self.sharpened(images, known, middle, seen)[:, None]
 
     def sharpened(self, images: Filled, known: Tensor, middle: Tensor, seen: Tensor) -> Tensor:
         """Return fine images moved by the difference that enhanced intermediate images have.

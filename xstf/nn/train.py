@@ -243,7 +243,7 @@ def judge(model: PairModel, crops: Crops, size: int, device: torch.device) -> di
                     for i in (images.fine, images.coarse, images.target)
                 )
                 said = {
-                    "network": model.forecast(images, later),
+                    "network": mean_of_pairs(model.forecast(images, later), truth),
                     "unchanged": fine,
                     "upsampled": target,
                     "add" if model.alike is None else "add, shared": fine + target - coarse,
