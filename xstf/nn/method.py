@@ -13,10 +13,11 @@ import torch
 from torch import Tensor
 
 from xstf.method import Block, Method, Prepared, Whole, param
-from xstf.methods._shared import UPSAMPLE, reach_of
+from xstf.methods._shared import UPSAMPLE, on_fine, reach_of
 from xstf.nn import checkpoint, predict
 from xstf.nn.alike import Alike, border_of, half_of, maps_of
 from xstf.nn.checkpoint import Weights, differences
+from xstf.nn.layers import inner
 from xstf.nn.model import PairModel
 from xstf.sizes import VALUE, BlockSize
 
@@ -105,6 +106,10 @@ class Network(Method):
         """Numbers of each pixel and band that the network holds at once, about."""
         return 3 * self.width
 
+    def shown(self, pairs: int) -> int:
+        """Return how many images of a band the network sees at once."""
+        return 1
+
     def build(self, bands: int) -> PairModel:
         """Return the network, untrained."""
         raise NotImplementedError
@@ -131,10 +136,22 @@ class Network(Method):
             (pair or date, band, y, x), normalised, with `halo` pixels around.
         """
         rows = []
+        gaps = bool(torch.isnan(coarse).any() or torch.isnan(target).any())
         for pair, later in enumerate((b.target_times >= b.times[:, None]).tolist()):
             one = fine[pair, None], coarse[pair, None]
-            rows.append([ask(*one, target[n, None], time) for n, time in enumerate(later)])
+            aims = self._aims(b, pair, coarse) if gaps else target
+            rows.append([ask(*one, aims[n, None], time) for n, time in enumerate(later)])
         return torch.stack([torch.cat(row) for row in rows])
+
+    def _aims(self, b: Block, pair: int, coarse: Tensor) -> Tensor:
+        """Return what the coarse change since a pair leads to, from cells seen on both dates alone.
+
+        Around a gap in one of them, images that come to fine pixels apart would differ by more.
+        """
+        change = on_fine(b, b.target - b.coarse[pair], self.upsample)
+        spare = (change.shape[-1] - coarse.shape[-1]) // 2
+        unit = predict.network_of(self, self._trained(), b).scale
+        return coarse[pair] + inner(torch.from_numpy(change).to(unit.device), spare) / unit
 
     def combine(self, b: Block, forecasts: Tensor, coarse: Tensor, target: Tensor) -> Tensor:
         """Return one image for each date from the forecasts of all pairs.
@@ -180,9 +197,10 @@ class Network(Method):
         images = (3 * size.pairs + 2 * size.dates) * size.image
         said = size.pairs * size.dates * size.image
         looks = self.looks(size.scale)
-        side = predict.tile_side(self, size.bands, "cpu", looks)
+        shown = size.bands * self.shown(size.pairs)
+        side = predict.tile_side(self, shown, "cpu", looks)
         inside = min((side + 2 * self.radius) ** 2, size.near(self.radius + self.edge(size.scale)))
-        network = VALUE * size.bands * self.channels() * inside
+        network = VALUE * shown * self.channels() * inside
         around = min((side + 2 * looks) ** 2, size.wide)
         shared = VALUE * maps_of(self._half(size.scale), size.bands) * around
         return images + max(said + 8 * size.image + max(network, shared), 9 * said)
@@ -285,8 +303,8 @@ def against(weigh: str, forecasts: Tensor, coarse: Tensor, target: Tensor) -> Te
 
 
 def around_cell(scale: int) -> int:
-    """Return half the side of a window of about a coarse cell."""
-    return max(1, scale // 2)
+    """Return half the side of a window that reaches a coarse cell to each side."""
+    return scale
 
 
 def _scene(bands: list[str], scale: int, limits: tuple[float, float] | None) -> dict[str, Any]:

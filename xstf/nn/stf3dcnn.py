@@ -117,6 +117,14 @@ class Stf3dcnn(Network):
         """Return the network, untrained."""
         return Model(bands, self.width, self.depth, self.skip, self.precision == "bf16")
 
+    def channels(self) -> int:
+        """Numbers of each pixel, step and band that are held at once: windows are laid out."""
+        return 7 * self.width
+
+    def shown(self, pairs: int) -> int:
+        """Return how many steps lead to a wanted date and away from it, as far as it looks."""
+        return min(pairs, 2 * self.depth + 1)
+
     def forecasts(
         self, ask: Callable[..., Tensor], b: Block, fine: Tensor, coarse: Tensor, target: Tensor
     ) -> Tensor:
