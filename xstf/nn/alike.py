@@ -17,7 +17,7 @@ from xstf.nn.layers import inner
 KINDS = 12  # of pixels, by their spectra
 SAMPLED = 20_000  # pixels that kinds are found among
 TILE = 256  # side of the parts of a scene that are worked on at a time while training
-MORE = 1.0  # of the change that is left unexplained is added
+MORE = 1.5  # of the change that is left unexplained is added
 FLOOR = 1e-4  # of a window: a kind that covers less of it has no change there
 
 

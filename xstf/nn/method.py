@@ -139,19 +139,30 @@ class Network(Method):
         gaps = bool(torch.isnan(coarse).any() or torch.isnan(target).any())
         for pair, later in enumerate((b.target_times >= b.times[:, None]).tolist()):
             one = fine[pair, None], coarse[pair, None]
-            aims = self._aims(b, pair, coarse) if gaps else target
+            since = b.target - b.coarse[pair]
+            aims = coarse[pair] + self.change(b, since, coarse) if gaps else target
             rows.append([ask(*one, aims[n, None], time) for n, time in enumerate(later)])
         return torch.stack([torch.cat(row) for row in rows])
 
-    def _aims(self, b: Block, pair: int, coarse: Tensor) -> Tensor:
-        """Return what the coarse change since a pair leads to, from cells seen on both dates alone.
+    def change(self, b: Block, cells: np.ndarray, coarse: Tensor) -> Tensor:
+        """Return a coarse change at fine pixels, from cells that are seen on both dates alone.
 
-        Around a gap in one of them, images that come to fine pixels apart would differ by more.
+        Around a gap in one of two images, they would differ by more where each comes to fine pixels
+        by itself.
+
+        Parameters
+        ----------
+        b
+            The block.
+        cells
+            (n, band, rows, columns): the change, NaN where it is not known.
+        coarse
+            (n, band, y, x): images as large as it shall be, and on their device.
         """
-        change = on_fine(b, b.target - b.coarse[pair], self.upsample)
-        spare = (change.shape[-1] - coarse.shape[-1]) // 2
+        wide = on_fine(b, cells, self.upsample)
+        spare = (wide.shape[-1] - coarse.shape[-1]) // 2
         unit = predict.network_of(self, self._trained(), b).scale
-        return coarse[pair] + inner(torch.from_numpy(change).to(unit.device), spare) / unit
+        return inner(torch.from_numpy(wide).to(unit.device), spare) / unit
 
     def combine(self, b: Block, forecasts: Tensor, coarse: Tensor, target: Tensor) -> Tensor:
         """Return one image for each date from the forecasts of all pairs.

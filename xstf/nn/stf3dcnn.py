@@ -132,6 +132,7 @@ class Stf3dcnn(Network):
         height, width = (size - 2 * self.looks(b.scale) for size in fine.shape[-2:])
         shape = len(fine), len(target), fine.shape[1], height, width
         said = fine.new_full(shape, torch.nan)
+        gaps = bool(torch.isnan(coarse).any() or torch.isnan(target).any())
         for date in range(len(target)):
             for chain, count, later in chains(b.times, b.target_times[date]):
                 wanted = target[date, None]
@@ -140,7 +141,11 @@ class Stf3dcnn(Network):
                 known = torch.cat([fine[before], torch.full_like(wanted, torch.nan), fine[after]])
                 last = count - 1  # the step that leads to the wanted date, and those it depends on
                 near = slice(max(0, last - self.depth), last + self.depth + 1)
-                steps = known[:-1][near], cells[:-1][near], cells[1:][near]
+                then = cells[1:]
+                if gaps:
+                    seen = np.concatenate([b.coarse[before], b.target[date, None], b.coarse[after]])
+                    then = cells[:-1] + self.change(b, np.diff(seen, axis=0), coarse)
+                steps = known[:-1][near], cells[:-1][near], then[near]
                 found = ask(*(images[None] for images in steps), later)
                 said[chain[last], date] = found[0, min(last, self.depth)]
         return said
