@@ -8,7 +8,7 @@ import torch
 from xstf.gathering import Feed
 from xstf.grid import Grid, Tile
 from xstf.nn import alike
-from xstf.nn.alike import FLOOR, KINDS, Alike, border_of, near
+from xstf.nn.alike import FLOOR, KINDS, MORE, Alike, border_of, near
 from xstf.nn.inputs import Filled, Normaliser, filled, on_fine, tensors
 from xstf.nn.patches import Source
 from xstf.nn.pool import Pool
@@ -62,7 +62,7 @@ def by_hand(sharing, images, y, x):
             seen = [share(change, n) for n in near_by if there[n]]
             blurred = sum(seen) / max(len(seen), FLOOR) if seen else 0
             left[(slice(None), *at)] = change[(slice(None), *at)] - blurred
-    return share(change, (y, x)) + share(left, (y, x))
+    return share(change, (y, x)) + MORE * share(left, (y, x))
 
 
 def test_it_is_the_mean_over_pixels_alike_and_that_of_what_is_left():

@@ -40,7 +40,7 @@ def test_the_file_says_what_it_is(tmp_path):
     assert known["scene"] == {"bands": ["red", "nir"], "scale": 4, "valid_range": [0.0, 1.0]}
     assert known["parameters"]["width"] == 2
     assert known["dates"] == ["2020-04-01", "2020-05-03"]
-    assert known["halo"] == 8 + 10 + 2  # network, pixels alike, half a cell
+    assert known["halo"] == 8 + 10 + 4  # network, pixels alike, sides
     assert set(known["versions"]) == {"xstf", "torch"}
 
 

@@ -281,3 +281,18 @@ def test_the_lock_lets_one_thread_build(monkeypatch):
     for thread in threads:
         thread.join()
     assert len(made) == 1
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_around_gaps_the_change_is_that_of_cells_seen_on_both_dates(name):
+    """A network that has learned nothing is `add`, with gaps in either coarse image too."""
+    ds = lesson()[0].copy(deep=True)
+    ds["coarse"][0, :, 3:5, 6:9] = np.nan
+    ds["coarse"][1, :, 8:10, 12:15] = np.nan
+    with quietly():
+        options = {**TINY[name], "epochs": 1, "rate": 1e-12, "alike": None, "progress": False}
+        fitted = xstf.fit(ds, name, **options)
+    first = {"pairs": [ds.time.values[0]]}
+    expected = ds.stf.fuse("add", **first).compute()
+    assert expected.isnull().any()
+    xr.testing.assert_allclose(ds.stf.fuse(fitted, **first).compute(), expected, rtol=0, atol=1e-5)

@@ -17,6 +17,7 @@ from xstf.nn.layers import inner
 KINDS = 12  # of pixels, by their spectra
 SAMPLED = 20_000  # pixels that kinds are found among
 TILE = 256  # side of the parts of a scene that are worked on at a time while training
+MORE = 1.5  # of the change that is left unexplained is added
 FLOOR = 1e-4  # of a window: a kind that covers less of it has no change there
 
 
@@ -128,9 +129,8 @@ class Alike(nn.Module):
         there = inner(there, self.around)
         blurred = near(said * there, cell) / near(there, cell).clamp(min=FLOOR)
         left = inner(change, within) - blurred
-        said = inner(said, within) + _shared(
-            inner(mine, within), inner(kind, within), left, self.around
-        )
+        more = _shared(inner(mine, within), inner(kind, within), left, self.around)
+        said = inner(said, within) + MORE * more
         bare = [inner(i, self.border) for i in (images.fine, images.coarse, images.target)]
         shape, lost = bare[0].shape, inner(images.gone, self.border)
         moved = bare[1] + torch.where(lost, bare[2] - bare[1], said.reshape(shape))

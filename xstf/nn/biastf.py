@@ -92,7 +92,7 @@ class Biastf(Network):
         return Model.radius
 
     def edge(self, scale: int) -> int:
-        """Pixels over which forecasts from either side are weighed: about a coarse cell."""
+        """Pixels over which forecasts from either side are weighed: a coarse cell to each side."""
         return around_cell(scale)
 
     def build(self, bands: int, scale: int = 1) -> Model:

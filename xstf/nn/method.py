@@ -11,9 +11,10 @@ import torch
 from torch import Tensor
 
 from xstf.method import Block, Prepared, Whole, param
-from xstf.methods._shared import UPSAMPLE, reach_of
+from xstf.methods._shared import UPSAMPLE, on_fine, reach_of
 from xstf.nn import predict
 from xstf.nn.alike import Alike, border_of, half_of, maps_of
+from xstf.nn.layers import inner
 from xstf.nn.learned import Learned
 from xstf.nn.model import PairModel
 from xstf.sizes import VALUE, BlockSize
@@ -81,6 +82,10 @@ class Network(Learned):
         """Numbers of each pixel and band that the network holds at once, about."""
         return 3 * self.width
 
+    def shown(self, pairs: int) -> int:
+        """Return how many images of a band the network sees at once."""
+        return 1
+
     def build(self, bands: int, scale: int = 1) -> PairModel:
         """Return the network for scenes of so many bands and of a scale, untrained."""
         raise NotImplementedError
@@ -112,6 +117,26 @@ class Network(Learned):
             one = fine[pair, None], coarse[pair, None]
             rows.append([ask(*one, target[pair, n, None], time) for n, time in enumerate(later)])
         return torch.stack([torch.cat(row) for row in rows])
+
+    def change(self, b: Block, cells: np.ndarray, coarse: Tensor) -> Tensor:
+        """Return a coarse change at fine pixels, from cells that are seen on both dates alone.
+
+        Around a gap in one of two images, they would differ by more where each comes to fine pixels
+        by itself.
+
+        Parameters
+        ----------
+        b
+            The block.
+        cells
+            (n, band, rows, columns): the change, NaN where it is not known.
+        coarse
+            (n, band, y, x): images as large as it shall be, and on their device.
+        """
+        wide = on_fine(b, cells, self.upsample)
+        spare = (wide.shape[-1] - coarse.shape[-1]) // 2
+        unit = predict.network_of(self, self.trained, b).scale
+        return inner(torch.from_numpy(wide).to(unit.device), spare) / unit
 
     def combine(self, b: Block, forecasts: Tensor, coarse: Tensor, target: Tensor) -> Tensor:
         """Return one image for each date from the forecasts of all pairs.
@@ -153,9 +178,10 @@ class Network(Learned):
         images = 3 * (size.pairs * size.image + said)
         looks, edge = self.looks(size.scale), self.edge(size.scale)
         bare = looks - self.aside(size.scale)
-        side = predict.tile_side(self, size.bands, "cpu", looks)
+        shown = size.bands * self.shown(size.pairs)
+        side = predict.tile_side(self, shown, "cpu", looks)
         inside = min((side + 2 * bare) ** 2, size.near(bare + edge))
-        network = VALUE * size.bands * self.channels() * inside
+        network = VALUE * shown * self.channels() * inside
         around = min((side + 2 * looks) ** 2, size.wide)
         shared = VALUE * maps_of(self._half(size.scale), size.bands) * around
         return images + max(said + 8 * size.image + max(network, shared), 9 * said)
@@ -213,5 +239,5 @@ def nearness(times: np.ndarray, wanted: np.ndarray) -> Tensor:
 
 
 def around_cell(scale: int) -> int:
-    """Return half the side of a window of about a coarse cell."""
-    return max(1, scale // 2)
+    """Return half the side of a window that reaches a coarse cell to each side."""
+    return scale

@@ -40,11 +40,7 @@ def block(method: Network, weights: Weights, b: Block) -> np.ndarray:
     kept = ..., slice(spare, height - spare), slice(spare, width - spare)
     images = b.fine, on_fine(b, b.coarse, method.upsample)
     fine, coarse = (t.to(device) for t in tensors(model.normal, *(i[kept] for i in images)))
-    # cells that a pair or the date lacks are left out of the change, not of either image
-    change = on_fine(b, b.target - b.coarse[:, None], method.upsample)[kept]
-    target = (
-        coarse[:, None] + torch.from_numpy(np.ascontiguousarray(change)).to(device) / model.scale
-    )
+    target = coarse[:, None] + method.change(b, b.target - b.coarse[:, None], coarse)
     with torch.inference_mode(), one_thread(), rounding(method.precision, device):
         ask = partial(_forecast, method, model)
         said = method.forecasts(ask, b, fine, coarse, target)

@@ -115,6 +115,14 @@ class Stf3dcnn(Network):
         """Return the network, untrained."""
         return Model(bands, self.width, self.depth, self.skip, self.precision == "bf16")
 
+    def channels(self) -> int:
+        """Numbers of each pixel, step and band that are held at once: windows are laid out."""
+        return 7 * self.width
+
+    def shown(self, pairs: int) -> int:
+        """Return how many steps lead to a wanted date and away from it, as far as it looks."""
+        return min(pairs, 2 * self.depth + 1)
+
     def forecasts(
         self, ask: Callable[..., Tensor], b: Block, fine: Tensor, coarse: Tensor, target: Tensor
     ) -> Tensor:
@@ -122,6 +130,7 @@ class Stf3dcnn(Network):
         height, width = (size - 2 * self.looks(b.scale) for size in fine.shape[-2:])
         shape = *target.shape[:3], height, width
         said = fine.new_full(shape, torch.nan)
+        gaps = bool(torch.isnan(coarse).any() or torch.isnan(target).any())
         for date in range(target.shape[1]):
             for chain, count, later in chains(b.times, b.target_times[date]):
                 wanted = target[chain[count - 1], date, None]
@@ -130,7 +139,11 @@ class Stf3dcnn(Network):
                 known = torch.cat([fine[before], torch.full_like(wanted, torch.nan), fine[after]])
                 last = count - 1  # the step that leads to the wanted date, and those it depends on
                 near = slice(max(0, last - self.depth), last + self.depth + 1)
-                steps = known[:-1][near], cells[:-1][near], cells[1:][near]
+                then = cells[1:]
+                if gaps:
+                    seen = np.concatenate([b.coarse[before], b.target[date, None], b.coarse[after]])
+                    then = cells[:-1] + self.change(b, np.diff(seen, axis=0), coarse)
+                steps = known[:-1][near], cells[:-1][near], then[near]
                 found = ask(*(images[None] for images in steps), later)
                 said[chain[last], date] = found[0, min(last, self.depth)]
         return said

@@ -45,9 +45,11 @@ class Window:
     def moved(self, step: tuple[int, int], scale: int, how: str, share: Share) -> np.ndarray:
         """Return what a step between two dates leads to, (band, y, x), worked out once."""
         if step not in self.known:
-            corner = self.tile.y0, self.tile.x0
-            coarse = on_fine(shared(self.coarse[list(step)]), corner, self.tile, scale, how)
-            self.known[step] = share(self.fine[step[0]], *coarse)
+            where = (self.tile.y0, self.tile.x0), self.tile, scale, how
+            first, then = (self.coarse[d] for d in step)
+            begun = on_fine(first, *where)
+            lead = begun + on_fine(then - first, *where)  # from cells seen on both dates alone
+            self.known[step] = share(self.fine[step[0]], begun, lead)
         return self.known[step]
 
 
