@@ -72,7 +72,8 @@ def sensors():
 def test_a_network_learns_what_the_sensors_differ_in(sensors, name):
     scene, truth = sensors
     options = {"width": 4, "epochs": 8, "patch": 24, "halve": 5, "rate": 5e-3, "batch": 8}
-    if name == "stf3dcnn":  # small, and begins from nothing
+    options["alike"] = None  # there are no kinds of pixels here
+    if name == "stf3dcnn":  # small
         options |= {"width": 8, "epochs": 24, "halve": 10}
     fitted = quietly(scene, name, **options)
 
@@ -85,7 +86,7 @@ def test_a_network_learns_what_the_sensors_differ_in(sensors, name):
     assert found.loss[-1] < 0.5 * found.loss[0]
     best = found.held_out_best.values
     np.testing.assert_allclose(best, found.held_out_rmse.min("epoch"))
-    assert best < 0.7 * found.held_out_trivial.sel(name="add, shared")
+    assert best < 0.7 * found.held_out_trivial.sel(name="add")
 
 
 def test_the_same_seed_gives_the_same_weights():
@@ -156,7 +157,7 @@ def test_training_goes_on_from_other_weights(tmp_path):
 def test_a_network_that_beats_nothing_says_so():
     scene, _ = lesson()
     with pytest.warns(UserWarning, match="does not beat the trivial prediction"):
-        xstf.fit(scene, "biastf", **TINY["biastf"], **QUICK)
+        xstf.fit(scene, "biastf", **TINY["biastf"], **QUICK, rate=1e-12)
 
 
 def test_training_ends_when_nothing_gets_better():
@@ -172,7 +173,7 @@ def test_training_ends_when_nothing_gets_better():
 
 def test_a_network_of_all_bands_is_kept_whole():
     found = quietly(lesson()[0], "stf3dcnn", epochs=12, rate=0.03).history
-    rows = [found.held_out_trivial.sel(name="unchanged").values, *found.held_out_rmse.values]
+    rows = [found.held_out_trivial.sel(name="add, shared").values, *found.held_out_rmse.values]
     assert any(np.allclose(row, found.held_out_best, rtol=1e-5) for row in rows)
 
 
