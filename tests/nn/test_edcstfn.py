@@ -34,7 +34,7 @@ def test_the_size_of_the_card():
 def test_it_looks_five_pixels_away(skip):
     model = built(2, 16, skip=skip)
     assert model.radius == Edcstfn(skip=skip).halo(16) == 5
-    assert Edcstfn(weigh="change").halo(16) == 5 + 8
+    assert Edcstfn(weigh="change").halo(16) == 5 + 16
     x = images(15, bands=2)
     known = [t.requires_grad_() for t in (x.fine, x.coarse, x.target)]
     said = model.forecast(x, True)
@@ -95,18 +95,18 @@ def test_pairs_are_weighed_by_time_and_on_request_by_squared_change():
         scale=4,
     )
     draw = torch.Generator().manual_seed(0)
-    said, coarse, target = (torch.randn(2, 1, 1, 5, 5, generator=draw) for _ in range(3))
+    said, coarse, target = (torch.randn(2, 1, 1, 9, 9, generator=draw) for _ in range(3))
     size = (target - coarse).square().mean((-1, -2)).flatten().tolist()
     share = [near / (s + sum(size) / 2) for near, s in zip((1 / 2, 1 / 6), size, strict=True)]
-    expected = (said[..., 2, 2].flatten() @ torch.tensor(share)) / sum(share)
+    expected = (said[..., 4, 4].flatten() @ torch.tensor(share)) / sum(share)
     method = Edcstfn(weigh="change")
     found = method.combine(b, said, coarse[:, 0], target)
     assert found.shape == (1, 1, 1, 1)
     torch.testing.assert_close(found.squeeze(), expected, rtol=1e-4, atol=1e-5)
     by_time = Edcstfn().combine(b, said, coarse[:, 0], target)
     torch.testing.assert_close(by_time, 0.75 * said[0] + 0.25 * said[1], rtol=1e-4, atol=1e-5)
-    said[0, ..., 2, 2] = torch.nan
-    assert method.combine(b, said, coarse[:, 0], target).item() == said[1, ..., 2, 2].item()
+    said[0, ..., 4, 4] = torch.nan
+    assert method.combine(b, said, coarse[:, 0], target).item() == said[1, ..., 4, 4].item()
 
 
 def test_what_is_missing_nearby_does_not_count_as_calm():

@@ -71,7 +71,7 @@ def sensors():
 def test_a_network_learns_what_the_sensors_differ_in(sensors, name):
     scene, truth = sensors
     options = {"width": 4, "epochs": 8, "patch": 24, "halve": 5, "rate": 5e-3, "batch": 8}
-    if name == "stf3dcnn":  # small, and begins from nothing
+    if name == "stf3dcnn":  # small
         options |= {"width": 8, "epochs": 24, "halve": 10}
     if name == "dcstfn":  # looks so far that a larger patch leaves nothing to hold out
         options |= {"patch": 16}

@@ -130,7 +130,7 @@ class Stf3dcnn(Network):
         height, width = (size - 2 * self.looks(b.scale) for size in fine.shape[-2:])
         shape = *target.shape[:3], height, width
         said = fine.new_full(shape, torch.nan)
-        gaps = bool(torch.isnan(coarse).any() or torch.isnan(target).any())
+        gaps = any(bool(np.isnan(image).any()) for image in (b.coarse, b.target))
         for date in range(target.shape[1]):
             for chain, count, later in chains(b.times, b.target_times[date]):
                 wanted = target[chain[count - 1], date, None]
