@@ -265,10 +265,10 @@ def images_of(parts: Parts, dates: list[int], seed: int) -> tuple[np.ndarray, np
     scale = parts.grid.scale
     rng = np.random.default_rng([seed, 1])
     first = [int(rng.integers(max(1, n - MOST + 1))) for n in parts.grid.cells]
-    cells = [slice(at, at + MOST) for at in first]
-    pixels = [slice(at * scale, (at + MOST) * scale) for at in first]
-    coarse = parts.ds["coarse"][dates, :, cells[0], cells[1]]
-    fine = parts.ds["fine"][dates, :, pixels[0], pixels[1]]
+    rows, columns = (slice(at, at + MOST) for at in first)
+    y, x = (slice(at * scale, (at + MOST) * scale) for at in first)
+    coarse = parts.ds["coarse"][dates, :, rows, columns]
+    fine = parts.ds["fine"][dates, :, y, x]
     finer = reduce_to_cells(fine, scale // FACTOR) if scale > FACTOR else fine
     known, wanted = (image.astype("float32").compute().values for image in (coarse, finer))
     lost = np.isnan(known).repeat(FACTOR, -2).repeat(FACTOR, -1)  # what is filled teaches nothing
