@@ -22,6 +22,11 @@ def words_of(node):
     return found | {n.attr for n in ast.walk(node) if isinstance(n, ast.Attribute)}
 
 
+def texts_of(node):
+    """Return what a piece of code spells: `getattr` finds some kernels by their names."""
+    return {n.value for n in ast.walk(node) if isinstance(n, ast.Constant)}
+
+
 def is_compiled(node):
     return any("njit" in words_of(decorator) for decorator in node.decorator_list)
 
@@ -50,7 +55,7 @@ def led_to(start):
     uses = {}
     for nodes in MADE.values():
         for name, node in nodes:
-            uses.setdefault(name, set()).update(words_of(node))
+            uses.setdefault(name, set()).update(words_of(node) | texts_of(node))
     known, left = set(start), list(start)
     while left:
         new = uses.get(left.pop(), set()) - known
