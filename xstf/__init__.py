@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 from importlib import import_module
 from typing import Any
 
 from xstf import accessor as accessor
 
 __version__ = "0.1.0"
+
+# silent until somebody listens: logging.basicConfig(level=logging.INFO)
+logging.getLogger("xstf").addHandler(logging.NullHandler())
 
 _HOMES = {
     "fuse": "api",

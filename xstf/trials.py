@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import re
 import time
@@ -25,6 +26,8 @@ from xstf.pairing import apart
 from xstf.progress import progress
 from xstf.source import code_of
 from xstf.store import save
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -71,6 +74,7 @@ class Predictions:
         partial = note.with_suffix(".partial")
         partial.write_text(json.dumps(vars(known)))
         os.replace(partial, note)
+        log.info("%s %s predicted in %.1f s", known.label, trial.day, known.seconds)
 
     def open(self, trial: Trial) -> tuple[xr.DataArray, Note]:
         """Return a prediction, lazily, and what is known of it."""

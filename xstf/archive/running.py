@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -34,6 +35,7 @@ from xstf.progress import meter_of
 from xstf.store import refuse_other_content
 from xstf.writing import warn_missing
 
+log = logging.getLogger(__name__)
 MUCH = 4  # times what a block needs: to decode more than this is worth a warning
 HARDLY = 1e9  # bytes that may be decoded in vain before anybody is told
 
@@ -183,6 +185,10 @@ class Run:
         def fail(work: Work, error: BaseException) -> None:
             failures.append((self._where(work), error))
             meter.note(f"failed: {failures[-1][0]}: {said(error)}")
+            log.error("failed: %s: %s", failures[-1][0], said(error))
+
+        left = f"{missing} of {marks.done.size} blocks to do"
+        log.info("%s: %s, %s", out.name, job.method.label, left)
 
         with meter_of(missing, job.method.label, progress) as meter:
             if self.client is not None and missing:
@@ -194,6 +200,7 @@ class Run:
                     marks.write()
             except OSError as error:
                 raise stopped(error, out.name, again) from error
+        log.info("%s: %s blocks done, %s failed", out.name, meter.done, len(failures))
         if failures:
             raise BlocksFailed(failures, count + len(failures), again)
 

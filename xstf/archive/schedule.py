@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -14,6 +15,7 @@ from xstf.archive.prepared import pickled
 from xstf.archive.work import Done, Job, Work, do
 from xstf.cluster import resources
 
+log = logging.getLogger(__name__)
 LASTING = (ValueError, TypeError)  # what the data or the method say stays so
 AHEAD = 2  # tasks under way for each thread
 LOOK = 2.0  # seconds between two looks at how many threads a cluster has
@@ -204,6 +206,7 @@ def _settle(
         elif hopeless(result):
             raise result
         elif one.tried < retries and _may_pass(result):
+            log.warning("%s is tried again: %r", one.work, result)
             yield Asked(one.work, one.tried + 1)
         else:
             fail(one.work, result)

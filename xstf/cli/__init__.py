@@ -126,12 +126,12 @@ def _say(message: Any, *_: Any, **__: Any) -> None:
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 @click.version_option(__version__, prog_name="xstf")
-@click.option("--debug", is_flag=True, help="Show where an error comes from.")
+@click.option("--debug", is_flag=True, help="Show where an error comes from, and the log.")
 @click.pass_context
 def main(ctx: click.Context, debug: bool) -> None:
     """Fuse fine and coarse satellite images in space and time."""
     if debug:
-        ctx.meta["xstf.debug"] = True
+        options.listen(ctx)
 
 
 for _module in (demo, fit, fuse, compare, score, info, methods, warmup):

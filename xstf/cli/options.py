@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import click
@@ -19,19 +21,40 @@ def examples(*lines: str) -> str:
     return "\b\n" + "\n".join(["Examples:", *(f"  {line}" for line in lines)])
 
 
+def listen(ctx: click.Context) -> None:
+    """Show where errors come from and, while the command runs, what the library logs.
+
+    Parameters
+    ----------
+    ctx
+        Of the command.
+    """
+    if ctx.meta.get("xstf.debug"):
+        return
+    ctx.meta["xstf.debug"] = True
+    log, handler = logging.getLogger("xstf"), logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("%(asctime)s %(name)s: %(message)s"))
+    before = log.level
+    log.addHandler(handler)
+    log.setLevel(logging.INFO)
+    root = ctx.find_root()
+    root.call_on_close(partial(log.removeHandler, handler))
+    root.call_on_close(partial(log.setLevel, before))
+
+
 def debug(command: Callable[..., Any]) -> Callable[..., Any]:
     """Let a command take ``--debug`` after its name too."""
 
     def keep(ctx: click.Context, _: click.Parameter, value: bool) -> None:
         if value:
-            ctx.meta["xstf.debug"] = True
+            listen(ctx)
 
     return click.option(
         "--debug",
         is_flag=True,
         expose_value=False,
         callback=keep,
-        help="Show where an error comes from.",
+        help="Show where an error comes from, and the log.",
     )(command)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,6 +17,7 @@ from xstf.nn.model import PairModel
 from xstf.nn.patches import Crops, Source
 from xstf.nn.pool import Pool, batches
 
+log = logging.getLogger(__name__)
 MOMENTS = ("step", "exp_avg", "exp_avg_sq")  # what Adam keeps of each parameter
 
 
@@ -133,6 +135,7 @@ def _stage(
         loss = _pass(model, batches(crops, how.batch), optimiser, device)
         _note(model, judged, how, device, course, loss, rate)
         course.epoch = epoch + 1
+        log.info("stage %s, epoch %s: loss %.4g", course.stage + 1, course.epoch, loss)
         course.model = copied(model.state_dict())
         course.moments = moments_of(optimiser, parameters)
         after(course)

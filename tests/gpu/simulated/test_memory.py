@@ -20,8 +20,7 @@ def memory(monkeypatch):
     return limit
 
 
-@pytest.mark.parametrize("method", ["add", "starfm"])
-@pytest.mark.parametrize("share", [0.7, 0.4])
+@pytest.mark.parametrize(("method", "share"), [("add", 0.7), ("add", 0.4), ("starfm", 0.4)])
 def test_a_block_too_large_is_halved(method, share, memory, monkeypatch):
     shapes = []
     original = device._there_and_back
