@@ -40,7 +40,7 @@ nb_ipywidgets_js = {}  # which would be fetched from the network
 
 default_role = "py:obj"
 autodoc_typehints = "description"
-autodoc_typehints_description_target = "documented"
+autodoc_typehints_description_target = "documented_params"
 autodoc_member_order = "bysource"
 add_module_names = False
 napoleon_numpy_docstring = True

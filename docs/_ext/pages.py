@@ -66,7 +66,7 @@ def notebook_of(path: Path) -> str:
     text = path.read_text()
     if "kernelspec:" not in text:
         return text
-    link = f"{{octicon}}`download` {{nb-download}}`{path.stem}.ipynb`"
+    link = f"{{nb-download}}`{path.stem}.ipynb`"
     return re.sub(r"^(# .+\n)", rf"\1\n{link}\n", text, count=1, flags=re.MULTILINE)
 
 
@@ -78,7 +78,7 @@ def gallery_of(known: dict[str, type[Method]]) -> str:
         found = [name for name, kind in known.items() if belongs(kind)]
         found.sort(key=lambda name: (errors.get(name, 1.0), name))
         inside = "\n".join(_card(name, known[name], errors.get(name)) for name in found)
-        cards.append(f"\n## {title}\n\n:::::{{grid}} 1 2 3 3\n:gutter: 3\n\n{inside}\n:::::\n")
+        cards.append(f"\n## {title}\n\n:::::{{grid}} 1 1 2 2\n:gutter: 3\n\n{inside}\n:::::\n")
     return template("gallery").format(
         cards="".join(cards), pages="\n".join(sorted(known)), **stored.about("simulated")
     )
@@ -141,7 +141,9 @@ def pairs_of(kind: type[Method]) -> str:
     few, many = kind.pairs[0], kind.pairs[-1]
     if many > 9:
         return f"{few} pair and more" if few == 1 else f"{few} pairs and more"
-    return f"{few} pair{'s' * (few > 1)}" if few == many else f"{few} or {many} pairs"
+    if few == many:
+        return f"{few} pair{'s' * (few > 1)}"
+    return f"{few} {'or' if many == few + 1 else 'to'} {many} pairs"
 
 
 def paragraphs_of(kind: type[Method]) -> list[str]:

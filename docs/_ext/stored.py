@@ -50,7 +50,8 @@ def read(name: str, folder: Path = FOLDER) -> xr.Dataset:
     """Return a comparison as `xstf.report.table` and `xstf.recommend` take it."""
     known = json.loads((folder / f"{name}.json").read_text())
     rows = known["rows"]
-    order = sorted(rows, key=lambda n: (not rows[n]["trivial"], list(rows).index(n)))
+    nothing = [name for name in rows if rows[name]["trivial"]]
+    order = nothing + sorted(set(rows).difference(nothing))
     coords = {
         "name": np.array(order, object),
         "time": np.array(known["dates"], "datetime64[ns]"),
