@@ -40,13 +40,12 @@ nb_ipywidgets_js = {}  # which would be fetched from the network
 
 default_role = "py:obj"
 autodoc_typehints = "description"
-autodoc_typehints_description_target = "documented_params"
+autodoc_typehints_description_target = "documented"
 autodoc_member_order = "bysource"
 add_module_names = False
 napoleon_numpy_docstring = True
 napoleon_google_docstring = False
 napoleon_use_ivar = True
-napoleon_use_rtype = False
 
 html_theme = "pydata_sphinx_theme"
 html_title = "xstf"
@@ -64,5 +63,6 @@ html_theme_options = {
     "footer_start": ["copyright"],
     "footer_end": [],
 }
-html_sidebars = {name: [] for name in ("index", "tutorial", "benchmarks", "which_method")}
+ALONE = "index tutorial which_method benchmarks gpfuse design changelog cite"
+html_sidebars = {name: [] for name in ALONE.split()}  # pages without others beside them
 copybutton_exclude = ".linenos, .gp, .go"
