@@ -9,8 +9,9 @@ sys.path.insert(0, str(HERE / "_ext"))
 
 import xstf  # noqa: E402
 
-# one block at a time has a core, here and in the kernels of the notebooks
+# for the kernels of the notebooks: libraries start no threads, and `!xstf` is this environment's
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
 
 project = "xstf"
 author = copyright = "The xstf developers"

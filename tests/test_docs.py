@@ -113,7 +113,7 @@ def test_a_method_says_when_to_use_it(name, pages):
     assert pages.advice_of(find(name)), f"the docstring of {name} has no 'Use it where ...'"
 
 
-@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
+@pytest.mark.parametrize("path", [*NOTEBOOKS, DOCS / "tutorial.md"], ids=lambda p: p.stem)
 def test_code_of_a_notebook_is_clean(path, tmp_path):
     cells = [cell for cell in CELL.findall(path.read_text()) if not cell.startswith("!")]
     assert cells
