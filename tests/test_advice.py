@@ -130,3 +130,8 @@ def test_the_door():
     advice = ds.stf.recommend(["starfm"], metrics=["rmse"])
     assert str(advice) == advice.text
     assert set(advice.gains["name"].values) >= {"add", "starfm"}
+
+
+def test_a_notebook_shows_the_sentences():
+    advice = xstf.recommend(compared({"a": [[4, 8]], "b<1>": [[2, 4]]}))
+    assert "b&lt;1&gt; suits this scene" in advice._repr_html_()

@@ -582,3 +582,12 @@ def test_a_geotiff_knows_its_date(tmp_path):
             tags = image.tags()
     assert tags["TIFFTAG_DATETIME"] == "2020:06:01 10:30:00"
     assert tags["time"] == "2020-06-01T10:30:00"
+
+
+def test_a_result_out_of_zarr_becomes_geotiffs(tmp_path):
+    scene, _ = xstf.simulate("parcels", size=32, dates=3, pairs=1)
+    store.save(scene.stf.fuse("add"), tmp_path / "fused.zarr")
+    fused = xr.open_zarr(tmp_path / "fused.zarr", decode_coords="all").fused
+    paths = xstf.write_images(fused, tmp_path / "images")
+    with rasterio.open(paths[0]) as image:
+        assert image.tags()["pair_dates"] == fused.pair_dates.values[0]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from html import escape
 
 import numpy as np
 import xarray as xr
@@ -39,6 +40,9 @@ class Advice:
 
     def __str__(self) -> str:
         return self.text
+
+    def _repr_html_(self) -> str:
+        return f"<p>{escape(self.text)}</p>"
 
 
 def recommend(compared: xr.Dataset, metric: str = "rmse") -> Advice:

@@ -211,7 +211,7 @@ def _tags(image: xr.DataArray) -> dict[str, str]:
     kept["TIFFTAG_DATETIME"] = str(taken).replace("-", ":").replace("T", " ")
     kept["time"] = str(taken)
     if "pair_dates" in image.coords:
-        kept["pair_dates"] = image["pair_dates"].item()
+        kept["pair_dates"] = image["pair_dates"].values.item()  # lazy where it comes from Zarr
     return {str(k): str(v) for k, v in kept.items()}
 
 

@@ -1,5 +1,6 @@
 """What the package promises as a whole: matplotlib at the leaf, no backend, no clash of names."""
 
+import pickle
 import pkgutil
 import subprocess
 import sys
@@ -59,3 +60,9 @@ def test_nothing_imports_pyplot_and_matplotlib_comes_late(tmp_path):
 @pytest.mark.parametrize("package", [xstf.plot, xstf.report])
 def test_no_public_name_is_a_module(package):
     assert not {m.name for m in pkgutil.iter_modules(package.__path__)} & set(package.__all__)
+
+
+def test_a_notebook_shows_a_figure_without_pyplot():
+    figure = plot.apa(compared())
+    assert figure._repr_png_().startswith(b"\x89PNG")
+    assert pickle.loads(pickle.dumps(figure))._repr_png_() == figure._repr_png_()

@@ -18,6 +18,9 @@ class Add(Method):
 
     With two pairs, the mean of what both sides say; a pixel missing in one pair comes from the
     other. The simplest of all fusion methods, and a hard one to beat on real scenes.
+
+    Use it beside every other method; and where there are few cells, texture must stay as it is, or
+    all change is alike. Change finer than a cell it blurs.
     """
 
     pairs = range(1, 3)

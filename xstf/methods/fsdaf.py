@@ -237,6 +237,9 @@ class Fsdaf(ClassChange):
     it: the number of pure cells is bounded by the size of the scene, the spectral difference is
     relative to the absolute value, and missing pixels are left out instead of being numbers.
 
+    Use it where one pair is at hand, classes change differently, and edges and texture must stay:
+    it is steady on most scenes. `sfsdaf` is closer where land cover changes within cells.
+
     A pixel is missing where its fine value is, or where none of its alike neighbours lies in a
     cell with coarse data on both dates.
 

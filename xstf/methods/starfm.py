@@ -23,6 +23,10 @@ class Starfm(Method):
     coarse value changes much more, are rejected. A missing neighbour is left out; a pixel is
     missing where its own fine value is, in every pair, or where no alike neighbour has coarse data.
 
+    Use it where scenes are small, bands few or cells unknown (scale 1), and where a result is to be
+    compared with what others have published. Fields that look alike on the pair's date and change
+    differently are mixed.
+
     The default rule is that of the authors' released program; ``rule="paper"`` is the paper's.
     They disagree in two places: the program rejects a neighbour only if it fails both tests, and
     weighs by coarse change only with several pairs; the paper rejects on either, and always weighs.

@@ -70,8 +70,8 @@ def edge(
 ) -> xr.DataArray:
     """Relative change of edges by the Roberts cross [APA, Zhu et al. 2022, RSE 274, 113002].
 
-    The mean of (E_p - E_t) / (E_p + E_t + 1e-5 L), E being |z(i,j) - z(i+1,j+1)| +
-    |z(i,j+1) - z(i+1,j)|. Below 0 the prediction is smoother than the truth, above 0 sharper.
+    The mean of (E_p - E_t) / (E_p + E_t + 1e-5 L), E being ``|z(i,j) - z(i+1,j+1)| +
+    |z(i,j+1) - z(i+1,j)|``. Below 0 the prediction is smoother than the truth, above 0 sharper.
 
     Parameters
     ----------

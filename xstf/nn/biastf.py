@@ -69,6 +69,8 @@ class Biastf(Network):
     cell, by a rule that the paper leaves open. The last layers begin at zero: an untrained network
     predicts the pair's fine image, with `skip` plus the coarse change.
 
+    Use it where the two sensors differ by more than a line and several pairs show how.
+
     Li, Y., Li, J., He, L., Chen, J., Plaza, A. (2020). A new sensor bias-driven spatio-temporal
     fusion model based on convolutional neural networks. Science China Information Sciences 63,
     140302.

@@ -107,6 +107,9 @@ class Dlsdfm(Network):
     The paper weighs the two sides by likeness too; by default they are weighed by how little the
     coarse image has changed since, for a coarse image has no texture to be like.
 
+    Use it where scenes are large or passes many, and the changes to predict are like those between
+    the pairs: it sees the fine image too, and learns how kinds of pixels change.
+
     Jia, D., Song, C., Cheng, C., Shen, S., Ning, L., Hui, C. (2020). A novel deep learning-based
     spatiotemporal fusion method for combining satellite images with different resolutions using a
     two-stream convolutional neural network. Remote Sensing 12(4), 698.

@@ -63,6 +63,8 @@ class Hcnn(Network):
     Sizes of windows and layers are not published; these are those of the same group's networks.
     Before training it predicts the fine image plus the coarse change.
 
+    Use it where many like scenes share a difference between their sensors that is worth learning.
+
     Li, Y., Liu, Y., Yan, L., Li, J., Plaza, A., Li, B. A spatio-temporal fusion method based on
     heterogeneity learning with a convolutional neural network. IGARSS.
     """

@@ -79,6 +79,8 @@ class Stf3dcnn(Network):
     are not published, and fewer layers were found to do better. The last layer begins at zero: an
     untrained network predicts the fine images of the pairs, with `skip` plus the coarse change.
 
+    Use it for series with several known dates, where change is gradual and training must be quick.
+
     Peng, M., Zhang, L., Sun, X., Cen, Y., Zhao, X. (2020). A fast three-dimensional convolutional
     neural network-based spatiotemporal fusion method (STF3DCNN) using a spatial-temporal-spectral
     dataset. Remote Sensing 12(23), 3888.

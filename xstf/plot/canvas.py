@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
+from io import BytesIO
 from typing import Any
 
 import numpy as np
@@ -42,7 +44,16 @@ def new_figure(width: float, height: float) -> Any:
     except ImportError as error:
         raise ImportError(_INSTALL) from error
     layout = ConstrainedLayoutEngine(w_pad=0.06, h_pad=0.06)  # inches
-    return Figure(figsize=(width, height), dpi=120, layout=layout)
+    figure: Any = Figure(figsize=(width, height), dpi=120, layout=layout)
+    figure._repr_png_ = partial(_as_png, figure)  # notebooks ask for it; pyplot would have said so
+    return figure
+
+
+def _as_png(figure: Any) -> bytes:
+    """Return a figure as a notebook shows it."""
+    drawn = BytesIO()
+    figure.savefig(drawn, format="png")
+    return drawn.getvalue()
 
 
 def check_installed() -> None:
