@@ -136,7 +136,7 @@ class Network(Method):
             (pair or date, band, y, x), normalised, with `halo` pixels around.
         """
         rows = []
-        gaps = bool(torch.isnan(coarse).any() or torch.isnan(target).any())
+        gaps = gaps_in(b)
         for pair, later in enumerate((b.target_times >= b.times[:, None]).tolist()):
             one = fine[pair, None], coarse[pair, None]
             since = b.target - b.coarse[pair]
@@ -311,6 +311,11 @@ def against(weigh: str, forecasts: Tensor, coarse: Tensor, target: Tensor) -> Te
     if weigh == "band":
         return change
     return change.abs().nanmean(-3, keepdim=True).expand_as(forecasts)
+
+
+def gaps_in(b: Block) -> bool:
+    """Return whether coarse cells are missing, those that upsampling alone reads among them."""
+    return any(bool(np.isnan(image).any()) for image in (b.coarse, b.target))
 
 
 def around_cell(scale: int) -> int:

@@ -15,7 +15,7 @@ from xstf.method import Block, param, register
 from xstf.nn.alike import pixels_alike
 from xstf.nn.inputs import Filled, filled
 from xstf.nn.layers import blend, inner, silent, trunk
-from xstf.nn.method import Network, against, around_cell
+from xstf.nn.method import Network, against, around_cell, gaps_in
 from xstf.nn.model import Lesson, PairModel, aims
 
 LEAK = 0.2  # slope of the leaky units below zero
@@ -132,7 +132,7 @@ class Stf3dcnn(Network):
         height, width = (size - 2 * self.looks(b.scale) for size in fine.shape[-2:])
         shape = len(fine), len(target), fine.shape[1], height, width
         said = fine.new_full(shape, torch.nan)
-        gaps = bool(torch.isnan(coarse).any() or torch.isnan(target).any())
+        gaps = gaps_in(b)
         for date in range(len(target)):
             for chain, count, later in chains(b.times, b.target_times[date]):
                 wanted = target[date, None]
