@@ -3,8 +3,8 @@
 ``python docs/make_results.py simulated [NAME ...]`` predicts the middle date of a simulated scene
 with all methods, or those named, networks among them, and keeps scores and a picture of each.
 
-``python docs/make_results.py real FOLDER`` compares all methods that need no training on the real
-scenes in FOLDER, by the commands that the page of benchmarks prints.
+``python docs/make_results.py real FOLDER [NAME ...]`` compares all methods that need no training on
+the real scenes in FOLDER, by the commands that the page of benchmarks prints, or those named.
 """
 
 from __future__ import annotations
@@ -86,8 +86,8 @@ def write(name: str, *images: np.ndarray) -> None:
     imsave(PICTURES / f"{name}.webp", sheet, pil_kwargs={"quality": 80})
 
 
-def compare_real(folder: Path) -> None:
-    """Keep the scores of the real scenes."""
+def compare_real(folder: Path, chosen: list[str]) -> None:
+    """Keep the scores of all methods, or those named, on the real scenes."""
     envi = {"bands": ["green", "red", "nir"], "scale_factor": 1e-4}
 
     def read(pattern: str, dates: list[str]) -> xr.DataArray:
@@ -107,16 +107,17 @@ def compare_real(folder: Path) -> None:
         ("lgc_flood", lgc, 0),
         ("saltonsea", saltonsea, 10),
     ):
-        found = xstf.compare(scene, gap=gap, progress=True)
+        found = xstf.compare(scene, chosen or None, gap=gap, progress=True)
         path = stored.FOLDER / f"{name}.json"
-        path.unlink(missing_ok=True)
+        if not chosen:
+            path.unlink(missing_ok=True)
         stored.keep(found, path, command="python docs/make_results.py real FOLDER")
 
 
 if __name__ == "__main__":
     if sys.argv[1:2] == ["simulated"]:
         show_methods(sys.argv[2:])
-    elif len(sys.argv) == 3 and sys.argv[1] == "real":
-        compare_real(Path(sys.argv[2]))
+    elif len(sys.argv) >= 3 and sys.argv[1] == "real":
+        compare_real(Path(sys.argv[2]), sys.argv[3:])
     else:
         sys.exit(__doc__)
