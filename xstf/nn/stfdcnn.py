@@ -194,12 +194,6 @@ class Stfdcnn(Jointly):
 
     def factor(self, scale: int) -> int:
         """Return the side of an intermediate pixel in fine pixels, or raise where there is none."""
-        if scale == 1:
-            raise ValueError(
-                f"{self.label} goes from coarse cells over intermediate to fine pixels, and this "
-                "scene's scale is 1 (coarse images on the fine grid); reduce them to their cells: "
-                "xstf.scene(fine, coarse, scale=16)"
-            )
         divisors = [n for n in range(2, scale + 1) if scale % n == 0]
         if self.lsr_factor is None:
             return max([n for n in divisors if 2 * n <= scale], default=scale)
@@ -213,6 +207,12 @@ class Stfdcnn(Jointly):
 
     def suit(self, bands: list[str], scale: int, limits: tuple[float, float] | None) -> None:
         """Raise where no intermediate pixel fits, or the weights are for another kind of scene."""
+        if scale == 1:
+            raise ValueError(
+                f"{self.label} goes from coarse cells over intermediate to fine pixels, and this "
+                "scene's scale is 1 (coarse images on the fine grid); reduce them to their cells: "
+                "xstf.scene(fine, coarse, scale=16)"
+            )
         self.factor(scale)
         super().suit(bands, scale, limits)
 
