@@ -59,7 +59,7 @@ def read(name: str, folder: Path = FOLDER) -> xr.Dataset:
         "trivial": ("name", [rows[n]["trivial"] for n in order]),
     }
     scores = {}
-    for metric in [m for m in KEPT if m in rows[order[0]]]:
+    for metric in [m for m in KEPT if all(m in row for row in rows.values())]:
         values = np.array([rows[n][metric] for n in order], np.float64)
         dims = ("name", "time", "band")[: values.ndim]
         attrs = {"best": METRICS[metric].best, "long_name": METRICS[metric].long_name}
