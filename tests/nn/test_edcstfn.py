@@ -33,8 +33,8 @@ def test_the_size_of_the_card():
 @pytest.mark.parametrize("skip", [False, True])
 def test_it_looks_five_pixels_away(skip):
     model = built(2, 16, skip=skip)
-    assert model.radius == Edcstfn(skip=skip).halo(16) == 5
-    assert Edcstfn(weigh="change").halo(16) == 5 + 16
+    assert model.radius == Edcstfn(skip=skip, alike=None).halo(16) == 5
+    assert Edcstfn(weigh="change", alike=None).halo(16) == 5 + 16
     x = images(15, bands=2)
     known = [t.requires_grad_() for t in (x.fine, x.coarse, x.target)]
     said = model.forecast(x, True)
@@ -185,7 +185,7 @@ def test_from_three_dates_each_side_is_judged_by_itself():
 def test_while_the_auto_encoder_learns_the_error_stays():
     found = trained("edcstfn").history
     assert found.stage.values.tolist() == [1, 1, 2, 2]
-    untrained = found.held_out_trivial.sel(name="add").values
+    untrained = found.held_out_trivial.sel(name="add, shared").values
     np.testing.assert_allclose(found.held_out_rmse[:2], [untrained, untrained], rtol=1e-5)
     assert not np.allclose(found.held_out_rmse[2], untrained, rtol=1e-5)
 
@@ -202,3 +202,16 @@ def test_losses_are_added_by_their_weights():
     plain, texture, features, all_ = losses
     assert plain < min(texture, features)
     assert all_ - plain == pytest.approx(2 * (features - plain) + 3 * (texture - plain), rel=1e-4)
+
+
+def test_lessons_aim_at_the_change_that_pixels_share():
+    """After three coarse images come what their steps lead to, forward and backward."""
+    draw = torch.Generator().manual_seed(1)
+    fine, coarse = (torch.randn(2, n, 1, 17, 17, generator=draw) for n in (3, 7))
+    first, back, middle = built().eval().lessons(fine, coarse, torch.ones(2))
+    torch.testing.assert_close(first.images.target, coarse[:, 3])  # from the first to the second
+    torch.testing.assert_close(back.images.target, coarse[:, 6])  # from the second to the first
+    torch.testing.assert_close(middle.images.target, coarse[:, [3, 5]])  # from either side
+    plain, _, between_ = built().eval().lessons(fine, coarse[:, :3], torch.ones(2))
+    torch.testing.assert_close(plain.images.target, coarse[:, 1])
+    torch.testing.assert_close(between_.images.target, coarse[:, [1, 1]])

@@ -10,12 +10,13 @@ import torch
 from torch import Tensor, nn
 
 from xstf.method import Block, param, register
+from xstf.nn.alike import pixels_alike
 from xstf.nn.critic import Critic, unlike
 from xstf.nn.inputs import Filled, filled
 from xstf.nn.jointly import Jointly, JointModel
 from xstf.nn.layers import calm, conv, inner, silent, trunk, weighed
 from xstf.nn.method import around_cell, nearness
-from xstf.nn.model import Lesson, directions, lesson, squared
+from xstf.nn.model import Lesson, aims, directions, lesson, squared
 
 SAME = 8  # two of so many patches teach that without a change nothing changes, one of each date
 FLOOR = 1e-6  # of features: keeps the weight of a pair without change finite
@@ -80,7 +81,9 @@ class Model(JointModel):
 
     def lessons(self, fine: Tensor, coarse: Tensor, share: Tensor) -> Iterator[Lesson]:
         """Yield what two dates teach, and in training that without a change nothing changes."""
-        yield from directions(fine[:, :2], coarse[:, :2], share, self.radius)
+        forth, back = aims(coarse, fine.shape[1])
+        two = torch.cat([coarse[:, :2], forth[:, :1], back[:, -1:]], 1)
+        yield from directions(fine[:, :2], two, share, self.radius)
         if fine.shape[1] > 2:
             yield between(fine, coarse, self.radius)
         if self.training and self.same:
@@ -120,8 +123,8 @@ class Model(JointModel):
 
 def between(fine: Tensor, coarse: Tensor, radius: int) -> Lesson:
     """Return what three known dates teach: the one between from those on either side."""
-    sides = fine[:, [0, 2]], coarse[:, [0, 2]]
-    images = filled(*sides, coarse[:, 1, None].expand_as(sides[1]))
+    forth, back = aims(coarse, 3)
+    images = filled(fine[:, [0, 2]], coarse[:, [0, 2]], torch.stack([forth[:, 0], back[:, 0]], 1))
     truth = inner(fine[:, 1], radius)
     seen = ~torch.isnan(truth) & ~inner(images.gone, radius).any(1)
     return Lesson(images, True, torch.nan_to_num(truth), seen)
@@ -155,12 +158,13 @@ class Edcstfn(Jointly):
     """
 
     dates: ClassVar[int] = 3
-    shape: ClassVar[tuple[str, ...]] = ("width", "skip", "features")
+    shape: ClassVar[tuple[str, ...]] = ("width", "skip", "features", "alike")
     width: int = param(32, ge=1, doc="channels of the first layers; the others have 2 and 4 times")
     skip: bool = param(
         True,
         doc="learn what is left of fine image + coarse change; False: the paper's way",
     )
+    alike: float | None = pixels_alike()
     features: float = param(
         1.0, ge=0, doc="weight of the auto-encoder's features in the loss; 0: train none"
     )
