@@ -175,6 +175,15 @@ def test_small_scenes_hold_nothing_out():
     assert drawn(made)
 
 
+@pytest.mark.parametrize("seed", range(9))
+def test_what_is_held_out_leaves_places_for_patches(seed):
+    """A square in the middle of a scene three patches wide would leave none."""
+    out = squares((400, 400), 128, 23, seed)
+    assert out
+    y, x = (axis.ravel() for axis in np.mgrid[:273, :273])
+    assert clear(out, 23, y, x, 128).mean() > 0.1
+
+
 def test_patches_with_too_much_missing_are_not_drawn():
     fine, coarse = pictures()
     fine[0, :, :, :40] = np.nan

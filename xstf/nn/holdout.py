@@ -9,6 +9,8 @@ from xstf.grid import Tile
 SHARE = 0.12  # of the scene that is held out, if enough is left to train on
 LEFT = 0.7  # of the scene that training keeps at least, the border around squares gone too
 MOST = 24  # squares
+FREE = 0.1  # of the places of a patch of their size that stay clear of all of them, at least
+TRIED = 32  # places along a side that this is judged by
 
 
 def squares(shape: tuple[int, int], side: int, guard: int, seed: int) -> list[Tile]:
@@ -30,6 +32,8 @@ def squares(shape: tuple[int, int], side: int, guard: int, seed: int) -> list[Ti
     taken: list[Tile] = []
     lost = np.zeros((shape[0], shape[1]), bool) if shape[0] * shape[1] <= 1 << 24 else None
     order = np.random.default_rng([seed, 1]).permutation(rows * columns)
+    ends = (np.linspace(0, size - side, TRIED).astype(int) for size in shape)
+    places = [axis.ravel() for axis in np.meshgrid(*ends, indexing="ij")]
     wanted = min(MOST, max(1, round(SHARE * shape[0] * shape[1] / side**2)))
     for n in order:
         if len(taken) == wanted:
@@ -42,7 +46,8 @@ def squares(shape: tuple[int, int], side: int, guard: int, seed: int) -> list[Ti
         before = lost.copy()
         wide = tile.grow(guard)
         lost[max(0, wide.y0) : wide.y1, max(0, wide.x0) : wide.x1] = True
-        if 1 - lost.mean() < LEFT:
+        free = clear([*taken, tile], guard, places[0], places[1], side).mean()
+        if 1 - lost.mean() < LEFT or free < FREE:
             lost = before
             continue
         taken.append(tile)
