@@ -7,7 +7,7 @@ from pathlib import Path
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE / "_ext"))
 
-import xstf  # noqa: E402
+import xstf  # noqa: E402 - after the path, as all that follows
 
 # for the kernels of the notebooks: libraries start no threads, and `!xstf` is this environment's
 os.environ.setdefault("OMP_NUM_THREADS", "1")

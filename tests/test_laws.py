@@ -174,7 +174,7 @@ def test_no_coarse_change_leaves_untouched_what_is_declared(method, pairs):
     declared = find(method).unchanged
     assert declared in ("texture", "flat", "")
     if not declared:
-        pytest.skip("the method declares nothing")
+        pytest.skip("the method promises nothing without coarse change")
     ds = scene(gaps=False).copy(deep=True)
     if declared == "flat":
         rounded = (ds["fine"][0, :, ::8, ::8] * 4).round() / 4
@@ -219,7 +219,7 @@ def test_missing_fine_pixels_come_from_the_other_pair_or_stay_missing(method, pa
 @pytest.mark.parametrize("method", METHODS)
 def test_a_flat_shift_of_the_coarse_image_shifts_the_fine_one(method):
     if method in NO_COARSE or not find(method).unchanged:
-        pytest.skip("no such promise")
+        pytest.skip("the method promises nothing without coarse change, or reads no coarse image")
     ds = scene(gaps=False).copy(deep=True)
     if find(method).unchanged == "flat":
         ds["fine"][:] = (ds["fine"][0, :, ::8, ::8] * 4).round().values.repeat(8, 1).repeat(
@@ -292,7 +292,7 @@ def test_reading_apart_for_the_first_pass_changes_nothing(
 @pytest.mark.parametrize("method", METHODS)
 def test_a_missing_target_is_announced(method):
     if method in NO_COARSE:
-        pytest.skip("no coarse image, no gap")
+        pytest.skip("the method reads no coarse image, so none can be missing")
     ds = scene(gaps=False).copy(deep=True)
     ds["coarse"][2] = np.nan
     lazy = fuse(method, ds, fewest(method))

@@ -57,7 +57,7 @@ def test_blocks_are_done_until_their_time_is_up(clock):
 
 
 def test_a_block_that_fails_leaves_the_others_alone():
-    class Local(Exception):  # noqa: N818
+    class Local(Exception):
         """Cannot be found by another process."""
 
     def do(job, work):

@@ -7,11 +7,11 @@ from functools import cache
 import pytest
 
 pytest.importorskip("numba_cuda", reason='PTX is made by numba-cuda: pip install "xstf[test]"')
-import xstf.kernels.gpu  # noqa: E402
+import xstf.kernels.gpu
 
 for part in pkgutil.iter_modules(xstf.kernels.gpu.__path__):
     importlib.import_module(f"xstf.kernels.gpu.{part.name}")
-from xstf.kernels.gpu.launch import GRIDS, SIMULATED  # noqa: E402
+from xstf.kernels.gpu.launch import GRIDS, SIMULATED  # noqa: E402 - filled by the imports above
 
 if SIMULATED:
     pytest.skip("the simulator compiles nothing", allow_module_level=True)

@@ -236,7 +236,7 @@ def test_on_a_gpu_that_is_not_there():
     import torch
 
     if torch.cuda.is_available():
-        pytest.skip("there is one")
+        pytest.skip("there is a GPU here")
     with pytest.raises(OSError, match="torch sees no NVIDIA GPU; install its build for CUDA"):
         lesson()[0].stf.fuse(trained("hcnn"), device="cuda")
     fused = lesson()[0].stf.fuse(trained("hcnn"), device="auto")

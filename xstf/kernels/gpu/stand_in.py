@@ -16,7 +16,7 @@ class OutOfMemoryError(MemoryError):
     """Raised as CuPy's error of that name."""
 
 
-class ndarray(NDArrayOperatorsMixin):  # noqa: N801  # as in CuPy
+class ndarray(NDArrayOperatorsMixin):  # named as in CuPy
     """An array that stands in for one on a GPU; `get` copies it to main memory."""
 
     limit: float = np.inf  # bytes that one array may take, for tests
