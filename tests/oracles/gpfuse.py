@@ -57,6 +57,25 @@ def along(size, scale, shift, spread, length, beyond):
     return pixel, (wide @ seen)[inner][:, inner]
 
 
+def interpolated(cells, sensor, length, reach):
+    """Pixels (y, x) as means of cells (rows, columns), weighted by their covariance in each axis.
+
+    sensor: (scale, dy, dx, spread) in pixels; cells more than `reach` off do not count, and beyond
+    the edge they are as at the edge."""
+    scale, dy, dx, spread = sensor
+    rows, columns = cells.shape
+    padded = np.pad(cells, reach, mode="edge")
+
+    def weights(count, shift):
+        size = (count + 2 * reach) * scale
+        pixel, _ = along(size, scale, shift, spread, length, 4)
+        far = abs(np.arange(size)[:, None] // scale - np.arange(count + 2 * reach)) > reach
+        pixel[far] = 0
+        return (pixel / pixel.sum(axis=1, keepdims=True))[reach * scale : -reach * scale]
+
+    return weights(rows, dy) @ padded @ weights(columns, dx).T
+
+
 def change(step, features, means, kinds, sensor, variances, noise, gains):
     """Change of the pixels, (band, y, x), from the exact posterior of a dense Gaussian process.
 

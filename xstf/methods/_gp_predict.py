@@ -18,10 +18,10 @@ from xstf.methods._gp_solve import Found
 Array = np.ndarray
 
 # What the squared error of a pixel is made of, with one pair and with several: what the model
-# leaves unknown, squared detail, squared change, squared coarse error, and the variance of change,
+# leaves unknown, squared detail, coarse error as far as it is change, and the variance of change,
 # which stands for what no image shows. Found on simulated and real scenes.
-DOUBT = {1: (1.8, 0.1, 0.02, 1.2, 0.1), 2: (0.15, 0.1, 0.001, 1.4, 0.001)}
-APART = 1.05  # of the mean squared difference of members from their mean
+DOUBT = {1: (0.8, 0.9, 3.0, 0.17), 2: (0.9, 0.12, 0.83, 0.0)}
+APART = 1.15  # of the mean squared difference of members from their mean
 LOCALLY = 2  # power of the variance of change around a pixel by which members are weighed
 MARGIN = 17  # cells around a block whose weights are read: what the longest covariance takes
 
@@ -56,6 +56,13 @@ def find_tables(sensor: Sensor) -> list[Table]:
         unseen = 1 - own / float(between[:, 0].prod())
         tables.append(Table(reach, down.astype(np.float32), across.astype(np.float32), unseen))
     return tables
+
+
+def cells_around(b: Block, cells: Array, reach: int) -> Array:
+    """Return the cells (..., rows, columns) of a block's inner pixels and `reach` around them."""
+    spare = b.halo // b.scale + MARGIN - reach
+    height, width = cells.shape[-2:]
+    return np.ascontiguousarray(cells[..., spare : height - spare, spare : width - spare])
 
 
 class Prediction:
@@ -104,12 +111,12 @@ class Prediction:
             own = weights[band]
             image[:] = 0
             for share, table in zip(variance, self.tables[:-1], strict=False):
-                cells = self._around(share * own[None], table.reach)
+                cells = cells_around(b, share * own[None], table.reach)
                 add_worth(cells, table.down, table.across, flat, none, image)
             if member.looks:
                 table = self.tables[-1]
                 worth = variance[len(SMOOTH) :].repeat(self.sizes)[:, None, None]
-                cells = self._around(worth * b.made[f"seen {member.look}"][0] * own, table.reach)
+                cells = cells_around(b, worth * b.made[f"seen {member.look}"][0] * own, table.reach)
                 local = np.zeros(len(self.features), np.float32)
                 add_worth(cells, table.down, table.across, self.features, local, image)
             image *= gain
@@ -124,43 +131,36 @@ class Prediction:
         from xstf.kernels.footprints import add_worth
 
         table = self.tables[0]
-        cells = self._around(self.b.made[f"gain {self.member.name}"][self.date], table.reach)
+        cells = cells_around(
+            self.b, self.b.made[f"gain {self.member.name}"][self.date], table.reach
+        )
         out = np.zeros(self.base.shape[1:], np.float32)
         flat, none = np.ones((1, *out.shape), np.float32), np.zeros(1, np.float32)
         down, across = (taps / taps.sum(axis=0) for taps in (table.down, table.across))
         add_worth(cells, down, across, flat, none, out)
         return out
 
-    def _around(self, cells: Array, reach: int) -> Array:
-        """Return the cells of the block's inner pixels and `reach` around them."""
-        spare = self.b.halo // self.b.scale + MARGIN - reach
-        height, width = cells.shape[-2:]
-        return np.ascontiguousarray(cells[..., spare : height - spare, spare : width - spare])
-
-    def doubt(self, change: Array, pairs: int) -> Array:
+    def doubt(self, pairs: int) -> Array:
         """Return the variance of the error of each pixel, (band, y, x).
 
-        What the model leaves unknown, the detail that may have gone, a share of the squared change,
-        the error of the coarse change, and a share of its variance, each times what `DOUBT` says.
+        What the model leaves unknown, the detail that may have gone, the error of the coarse change
+        by its share of this change, and a share of its variance, each times what `DOUBT` says.
 
         Parameters
         ----------
-        change
-            From `change`.
         pairs
             How many pairs have a say.
         """
-        found, error = self.found, self.b.numbers.error
-        unknown, detail, moved, coarse, hidden = DOUBT[pairs]
-        departed = change - found.mean.astype(np.float32)[:, None, None]
+        found = self.found
+        unknown, detail, coarse, hidden = DOUBT[pairs]
         variance = found.deviation**2
-        everywhere = hidden * variance + coarse * error.deviation**2
-        of_cells = np.stack([unknown * variance, everywhere])
+        error = self.b.numbers.error.deviation**2
+        as_change = error * np.minimum(error / np.maximum(variance, FLAT**2), 1)
+        everywhere = hidden * variance + coarse * as_change
+        # cells see the coarse error too, and so little of how wrong the shares of a band are
+        of_cells = np.stack([unknown * found.surprise**2 * variance, everywhere])
         shares, constant = of_cells.astype(np.float32)[..., None, None]
-        return (
-            shares * self.unknown() + constant
-            + np.float32(detail) * self.detail**2 + np.float32(moved) * departed**2
-        )  # fmt: skip
+        return shares * self.unknown() + constant + np.float32(detail) * self.detail**2
 
     def unknown(self) -> Array:
         """Return the share of the variance that the cells leave to each pixel, (y, x)."""

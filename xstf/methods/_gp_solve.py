@@ -43,6 +43,7 @@ class Found:
     mean: Array  # (band,) change of the scene
     effect: Array  # (band, feature) worth of a feature all over the scene
     whole: Array  # variance of that worth, of each kind of feature: shares
+    surprise: Array  # (band,) squared change of cells over its expectation, mean
     share: float = 1.0  # how much the member counts
     kept: Array = field(default_factory=lambda: np.ones(1))  # (band,) share of detail that is kept
 
@@ -121,9 +122,9 @@ def _solve(
     of_cells = spread_gain(gain, steps)
     bands = np.flatnonzero(known)
     if len(bands) == 0:
-        nothing = np.zeros((len(step), len(features)))
-        none = np.zeros(len(SMOOTH) + len(sizes))
-        return Found(none, 0.0, deviation, mean, nothing, np.zeros(len(sizes))), weights, gain
+        effects, whole = np.zeros((len(step), len(features))), np.zeros(len(sizes))
+        none, usual = np.zeros(len(SMOOTH) + len(sizes)), np.ones(len(step))
+        return Found(none, 0.0, deviation, mean, effects, whole, usual), weights, gain
     values = values[bands]
     doubt = trust * (error.deviation[bands] / deviation[bands]) ** 2
     level = np.where(doubt < FAINT, 0, 2 ** (LEVEL * np.round(np.log2(doubt + 1e-30) / LEVEL)))
@@ -136,12 +137,15 @@ def _solve(
         own = tuple(slice(i.start - o.start, i.stop - o.start)
                     for i, o in zip(inner, outer, strict=True))  # fmt: skip
         weights[(bands[:, None, None], *_grid(inner))] = found[(slice(None), *own)]
+    surprise = np.ones(len(step))
+    surprise[bands] = np.nanmean(rest * weights[bands], axis=(1, 2))
     scale = deviation[bands]
     weights[bands] *= (scale[:, None, None] * of_cells).astype(np.float32)
     mean[bands] += scale * base
     effects = np.zeros((len(step), len(features)))
     effects[bands] = scale[:, None] * effect
-    return Found(model.finite, model.white, deviation, mean, effects, model.infinite), weights, gain
+    made = Found(model.finite, model.white, deviation, mean, effects, model.infinite, surprise)
+    return made, weights, gain
 
 
 def fit(date: Seen, sizes: tuple[int, ...], steps: Steps, error: Error, doubt: float) -> Model:

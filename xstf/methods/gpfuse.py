@@ -9,7 +9,9 @@ from typing import Any
 import numpy as np
 
 from xstf.method import Block, Method, Prepared, Statistics, Whole, param, register
+from xstf.methods._gp_cover import Cover, find_cover, uncovered
 from xstf.methods._gp_error import FLAT, find_error, standard
+from xstf.methods._gp_extent import lay, place_cover
 from xstf.methods._gp_features import RADIUS, SAMPLE, Look, cells, find_look, kept_detail, survey
 from xstf.methods._gp_members import Member, members_of
 from xstf.methods._gp_model import find_steps
@@ -23,6 +25,7 @@ DETAIL = 0.5  # of one pair's detail that is kept
 TRUST = {1: 0.5, 2: 0.4}  # of the variance of the coarse error, with one pair and with several
 SMOOTHEST = 0.7  # share of error in coarse change, beyond which smooth change counts no more
 LEAST = 0.01  # a share of smooth change that is not worth while
+NOTHING: dict[str, Any] = {"cover": None}  # covers the scene
 
 
 @register("gpfuse")
@@ -35,9 +38,11 @@ class Gpfuse(Method):
     spectrum or class is worth differs from place to place. How much of each there is, the scene
     decides by maximum likelihood. The sensor has a point spread and a shift, which are found, and
     an error that neighbouring cells share. Detail that denoising removes is kept by the share that
-    lasts. With two pairs such processes are averaged: from the mean of both pairs, and from each
-    alone, the more the less has changed since. ``pairs=4`` adds what further pairs show: fields
-    that look alike on two dates part on a third. ``docs/gpfuse.md`` has the equations.
+    lasts. With one pair, what covers whole cells alike and did not before (a flood, snow) is laid
+    over the land with a sharp edge. With two pairs such processes are averaged: from the mean of
+    both pairs, and from each alone, the more the less has changed since. ``pairs=4`` adds what
+    further pairs show: fields that look alike on two dates part on a third. ``docs/gpfuse.md`` has
+    the equations.
 
     Use it where accuracy matters; with ``quality=True`` it says how far each pixel may be off. Not
     for scenes of fewer than about a hundred cells, which cannot tell so much apart, nor for texture
@@ -87,21 +92,27 @@ class Gpfuse(Method):
         looks = scene.once(_looks, found, scene.statistics, members, self.classes)
         seen = scene.each(cells, looks, members, sensor, halo=reach_of(scene.scale) + RADIUS)
         numbers = scene.once(_numbers, sensor, looks, seen, members, *coarse)
+        targets = [scene.target(date) for date in range(scene.dates)]
+        # where several pairs are, those to come tell better where it lay
+        covers = [
+            scene.once(_covering, members[0], numbers, seen, target, *coarse)
+            if scene.pairs == 1 else NOTHING
+            for target in targets
+        ]  # fmt: skip
         solved = [
-            [
-                scene.once(_solved, m, own[0], numbers, seen, scene.target(date), *coarse)
-                for m in own
-            ]
-            for date, own in enumerate(dated)
+            [scene.once(_solved, m, own[0], numbers, seen, cover, target, *coarse) for m in own]
+            for own, cover, target in zip(dated, covers, targets, strict=True)
         ]
         names = sorted({m.look for m in members if m.looks})
         planes = {f"seen {look}": [scene.once(_padded, seen, look)] for look in names}
         for n, m in enumerate(dated[0]):
             planes[f"weights {m.name}"] = [scene.once(_padded, s[n], "weights") for s in solved]
             planes[f"gain {m.name}"] = [scene.once(_padded, s[n], "gain", "edge") for s in solved]
+        if scene.pairs == 1:
+            planes["cover"] = [scene.once(_padded, c, "field", "edge") for c in covers]
         founds = [
-            scene.once(_founds, [m.name for m in own], *s)
-            for own, s in zip(dated, solved, strict=True)
+            scene.once(_founds, [m.name for m in own], c, *s)
+            for own, c, s in zip(dated, covers, solved, strict=True)
         ]
         return Prepared(numbers=numbers, dated=founds, planes=planes, margin=MARGIN)
 
@@ -120,24 +131,27 @@ class Gpfuse(Method):
             changes = [member.change() for member in found]
             weights = [member.weight() for member in found]
             images = [m.base + change for m, change in zip(found, changes, strict=True)]
-            made["fused"].append(blend(weights, images))
+            fused, variance = blend(weights, images), None
             if "sd" in made:
-                sd = _deviation(found, weights, changes, images, made["fused"][-1])
-                made["sd"].append(sd)
+                variance = _variance(found, weights, images, fused)
+            if b.dated[date]["cover"] is not None:
+                fused, variance = lay(b, date, fused, variance)
+            made["fused"].append(fused)
+            if variance is not None:
+                made["sd"].append(np.sqrt(variance))
         return {name: np.stack(layers) for name, layers in made.items()}
 
 
-def _deviation(
+def _variance(
     members: list[Prediction],
     weights: list[np.ndarray],
-    changes: list[np.ndarray],
     images: list[np.ndarray],
     fused: np.ndarray,
 ) -> np.ndarray:
-    """Return the standard deviation of the error, (band, y, x)."""
+    """Return the variance of the error, (band, y, x)."""
 
     def of(pairs: int) -> np.ndarray:
-        doubts = [m.doubt(c, pairs) for m, c in zip(members, changes, strict=True)]
+        doubts = [m.doubt(pairs) for m in members]
         doubts = [np.where(np.isnan(i), np.nan, d) for i, d in zip(images, doubts, strict=True)]
         return blend(weights, doubts)
 
@@ -146,7 +160,7 @@ def _deviation(
     alone = np.isnan(images[0])  # what one of the pairs around the date lacks
     if len(members) > 1 and alone.any():
         variance = np.where(alone, of(1), variance)
-    return np.sqrt(variance)
+    return variance
 
 
 def _sensor(found: dict[str, np.ndarray], scale: int, *coarse: np.ndarray) -> Sensor:
@@ -177,11 +191,29 @@ def _numbers(
     return Numbers(sensor, looks, error, kept)
 
 
+def _covering(
+    member: Member,
+    numbers: Numbers,
+    seen: dict[str, np.ndarray],
+    target: np.ndarray,
+    coarse: np.ndarray,
+) -> dict[str, Any]:
+    """Return what covers the scene on a date, its share of the cells, and where it lies in them."""
+    from xstf.kernels.solve import one_thread
+
+    with one_thread():
+        cover, share = find_cover(
+            target - coarse, seen["seen"], seen[member.look], numbers.error.deviation
+        )
+    return {"cover": cover, "share": share, "field": place_cover(share, numbers.sensor)[None]}
+
+
 def _solved(
     member: Member,
     both: Member,
     numbers: Numbers,
     seen: dict[str, np.ndarray],
+    covering: dict[str, Any],
     target: np.ndarray,
     *coarse: np.ndarray,
 ) -> dict[str, Any]:
@@ -195,10 +227,14 @@ def _solved(
         The first of that date.
     numbers, seen
         What is known of the scene, and of its cells.
+    covering
+        What covers the scene, from `_covering`.
     target, *coarse
         Coarse images of the date and of the pairs.
     """
     step = target - np.mean([coarse[p] for p in member.pairs], axis=0, dtype=np.float64)
+    if covering["cover"] is not None:
+        step = uncovered(step, seen["seen"], covering["cover"], covering["share"])
     # half the error of a pair cancels in the mean of two
     trust = TRUST[min(len(coarse), 2)] * (2 if len(member.pairs) < len(both.pairs) else 1)
     share, features = member.share, np.empty((0, *step.shape[1:]))
@@ -243,5 +279,8 @@ def _padded(found: dict[str, Any], name: str, how: Any = "constant") -> np.ndarr
     return np.pad(np.nan_to_num(found[name]).astype(np.float32), around, how)
 
 
-def _founds(names: list[str], *solved: dict[str, Any]) -> dict[str, Found]:
-    return {name: s["found"] for name, s in zip(names, solved, strict=True)}
+def _founds(
+    names: list[str], covering: dict[str, Any], *solved: dict[str, Any]
+) -> dict[str, Found | Cover | None]:
+    members = {name: s["found"] for name, s in zip(names, solved, strict=True)}
+    return {**members, "cover": covering["cover"]}
