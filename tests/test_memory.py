@@ -17,6 +17,9 @@ from xstf.archive import work
 from xstf.limits import BASE, available, parse_limit, room_of, text_of_bytes
 from xstf.memory import Asked, along_axes, batches, cut_dates, decoded
 from xstf.method import Method
+from xstf.methods import _gp_solve
+from xstf.methods._gp_model import Model
+from xstf.methods.gpfuse import Gpfuse
 from xstf.planning import plan
 from xstf.registry import find, names
 from xstf.sizes import BlockSize
@@ -149,6 +152,33 @@ def test_a_block_from_store_to_store_holds_what_is_projected(name, options, tmp_
     xstf.fuse_store(path, tmp_path / "o.zarr", name, workers=1, blocksize=SIDE, **options)
     told = xstf.estimate(path, name, workers=1, blocksize=SIDE, **options)
     assert LEAST * max(peaks) < told.block_bytes < MOST * max(peaks)
+
+
+def test_what_gpfuse_prepares_grows_with_its_pairs(monkeypatch):
+    """Each pair is looked at alone, with its neighbour, and with all."""
+
+    def nothing(self, b):
+        return {"fused": np.zeros((len(b.target), *b.fine[0, :, *b.inner].shape), np.float32)}
+
+    def at_once(date, sizes, steps, error, doubt):
+        parts = np.full(3 + len(sizes), 0.1)
+        return Model(steps, sizes, parts, parts[3:], 0.1, error.variance)
+
+    monkeypatch.setattr(Gpfuse, "block", nothing)
+    monkeypatch.setattr(_gp_solve, "fit", at_once)  # which takes long, and little memory
+    ds, _ = xstf.simulate("parcels", size=128, scale=2, dates=8, pairs=6, bands=("red",), seed=1)
+    ds = ds.compute()
+    date = ds.time.values[~ds.fine_observed.values][0]
+    taken = {}
+    for pairs in (1, 6):
+        options = {"dates": date, "pairs": pairs, "blocksize": 64}
+        corner = {"y": slice(32), "x": slice(32), "y_coarse": slice(16), "x_coarse": slice(16)}
+        compiles = ds.isel(corner).stf.fuse("gpfuse", **options)
+        compiles.compute(scheduler="sync")
+        lazy = ds.stf.fuse("gpfuse", **options)
+        taken[pairs] = traced(lambda lazy=lazy: lazy.compute(scheduler="sync"))[1]
+    projected = Gpfuse().memory_aside(64 * 64, 6) - Gpfuse().memory_aside(64 * 64, 1)
+    assert 0.4 * projected < taken[6] - taken[1] < projected
 
 
 def test_a_method_that_declares_nothing_gets_a_safe_size():

@@ -105,9 +105,9 @@ class Combined(Method):
         """Raise where the method cannot serve a scene."""
         self.inner.suit(bands, scale, limits)
 
-    def memory_aside(self, cells: int) -> float:
+    def memory_aside(self, cells: int, pairs: int) -> float:
         """Return what the method takes to prepare."""
-        return self.inner.memory_aside(cells)
+        return self.inner.memory_aside(cells, pairs)
 
     def halo(self, scale: int) -> int:
         """Fine pixels that the method reads beyond."""

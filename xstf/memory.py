@@ -146,7 +146,7 @@ class Asked:
         tile = VALUE * self.bands * size.pairs * (2 * size.inner + rows * columns / 4)
         cells = float(np.prod(self.grid.cells))
         images = 2 * VALUE * cells * self.bands * (size.pairs + 2 * threads + 2)
-        return self.method.memory_aside(int(cells)) + threads * tile + images
+        return self.method.memory_aside(int(cells), size.pairs) + threads * tile + images
 
     def worker(self, room: Room, side: int, dates: int) -> float:
         """Return the bytes that a worker takes at most, whatever it does."""

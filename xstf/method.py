@@ -188,8 +188,8 @@ class Method:
         images = 16 * size.bands * (size.dates + size.pairs) * size.wide
         return VALUE * (images + 2 * 64 * size.inner)
 
-    def memory_aside(self, cells: int) -> float:
-        """Return the bytes that `prepare` takes at most beside images of a scene of `cells`."""
+    def memory_aside(self, cells: int, pairs: int) -> float:
+        """Return the bytes that `prepare` takes beside images, of a scene of `cells`."""
         return 0.0
 
     @property

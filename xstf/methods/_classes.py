@@ -70,7 +70,7 @@ class Classified(Method):
                 "max_classes too"
             )
 
-    def memory_aside(self, cells: int) -> float:
+    def memory_aside(self, cells: int, pairs: int) -> float:
         """Count the sample that classes are found from, its copies, and shares of classes."""
         return 64.0 * SAMPLE + 32.0 * self.max_classes * cells
 

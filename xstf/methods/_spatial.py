@@ -32,7 +32,7 @@ class Spline(Method):
         planes = {"spline": [scene.once(extend, target, ring, SPLINE) for target in targets]}
         return Prepared(planes=planes, margin=SPLINE)
 
-    def memory_aside(self, cells: int) -> float:
+    def memory_aside(self, cells: int, pairs: int) -> float:
         """Count the system of cells that the edge is continued from, and its making."""
         from xstf.kernels.spline import WHOLE
 

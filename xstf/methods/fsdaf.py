@@ -50,9 +50,9 @@ class ClassChange(Classified):
         """Whether the spatial prediction can run on a GPU too."""
         return self.interpolation.on_gpu
 
-    def memory_aside(self, cells: int) -> float:
+    def memory_aside(self, cells: int, pairs: int) -> float:
         """Count what is prepared for classes and for the spatial prediction."""
-        return super().memory_aside(cells) + self.interpolation.memory_aside(cells)
+        return super().memory_aside(cells, pairs) + self.interpolation.memory_aside(cells, pairs)
 
     def halo(self, scale: int) -> int:
         """Half the window in whole cells, whose pixels look half a window further."""

@@ -67,8 +67,7 @@ class Gpfuse(Method):
     def memory(self, size: BlockSize) -> float:
         """Count classes and spectra of each look, images of the members, results of the dates."""
         alone = size.pairs == 1
-        # dates between other pairs are looked at through more couples
-        looks = 1 if alone else 3 if size.pairs == 2 else 2 * size.pairs
+        looks = _looks_at(size.pairs)
         members = 1 if alone else size.pairs + 2 + (size.pairs > 2)
         spectra = looks * (self.classes + 2 * size.bands * min(size.pairs, 4))
         images = (5 + 11 * (size.layers > 1)) * size.bands * members
@@ -77,9 +76,9 @@ class Gpfuse(Method):
         made = (spectra + images) * size.inner + around
         return VALUE * made + 1.5 * size.layers * size.layer
 
-    def memory_aside(self, cells: int) -> float:
+    def memory_aside(self, cells: int, pairs: int) -> float:
         """Count what is known of each cell, and the equations of tiles and windows."""
-        return 32.0 * (self.classes + 8) * cells + 64e6
+        return (22.0 + 10.0 * _looks_at(pairs)) * (self.classes + 8) * cells + 64e6
 
     def prepare(self, scene: Whole) -> Prepared:
         """Find the sensor, the classes, and the weights of the cells on each date."""
@@ -140,6 +139,12 @@ class Gpfuse(Method):
             if variance is not None:
                 made["sd"].append(np.sqrt(variance))
         return {name: np.stack(layers) for name, layers in made.items()}
+
+
+def _looks_at(pairs: int) -> int:
+    """Return how often pixels are described: from each pair, from those around a date, from all."""
+    # dates between other pairs have other pairs around them
+    return 1 if pairs == 1 else 3 if pairs == 2 else 2 * pairs
 
 
 def _variance(

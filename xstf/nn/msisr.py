@@ -127,10 +127,10 @@ class Superresolved(Spline):
         planes = {"finer": [scene.once(plane_of, model, target, ring) for target in targets]}
         return Prepared(numbers=scene.once(line_in, model), planes=planes, margin=RING)
 
-    def memory_aside(self, cells: int) -> float:
+    def memory_aside(self, cells: int, pairs: int) -> float:
         """Count the spline's system, and what the network holds of the whole coarse image."""
         width, _ = self.network.sizes
-        return super().memory_aside(FACTOR**2 * cells) + 60.0 * VALUE * width * cells
+        return super().memory_aside(FACTOR**2 * cells, pairs) + 60.0 * VALUE * width * cells
 
     def memory(self, size: BlockSize) -> float:
         """Count the finer image, and the restoring of its means in double precision."""
