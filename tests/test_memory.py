@@ -166,18 +166,18 @@ def test_what_gpfuse_prepares_grows_with_its_pairs(monkeypatch):
 
     monkeypatch.setattr(Gpfuse, "block", nothing)
     monkeypatch.setattr(_gp_solve, "fit", at_once)  # which takes long, and little memory
-    ds, _ = xstf.simulate("parcels", size=128, scale=2, dates=8, pairs=6, bands=("red",), seed=1)
+    ds, _ = xstf.simulate("parcels", size=96, scale=2, dates=8, pairs=6, bands=("red",), seed=1)
     ds = ds.compute()
     date = ds.time.values[~ds.fine_observed.values][0]
     taken = {}
     for pairs in (1, 6):
-        options = {"dates": date, "pairs": pairs, "blocksize": 64}
+        options = {"dates": date, "pairs": pairs, "blocksize": 48}
         corner = {"y": slice(32), "x": slice(32), "y_coarse": slice(16), "x_coarse": slice(16)}
         compiles = ds.isel(corner).stf.fuse("gpfuse", **options)
         compiles.compute(scheduler="sync")
         lazy = ds.stf.fuse("gpfuse", **options)
         taken[pairs] = traced(lambda lazy=lazy: lazy.compute(scheduler="sync"))[1]
-    projected = Gpfuse().memory_aside(64 * 64, 6) - Gpfuse().memory_aside(64 * 64, 1)
+    projected = Gpfuse().memory_aside(48 * 48, 6) - Gpfuse().memory_aside(48 * 48, 1)
     assert 0.4 * projected < taken[6] - taken[1] < projected
 
 
