@@ -14,9 +14,9 @@ import numpy as np
 import pytest
 import xarray as xr
 import zarr
-from click.testing import CliRunner
 
 import xstf
+from tests.cli.runner import invoke
 from xstf import cli
 from xstf.cli import inputs, main, options, words
 from xstf.report import table
@@ -27,10 +27,10 @@ DAYS = ["2020-04-01", "2020-04-17", "2020-05-03", "2020-05-19"]  # of the scene;
 
 def run(*arguments, code=0):
     """Run a command; return its result once its exit code is right."""
-    result = CliRunner().invoke(main, [str(a) for a in arguments])
-    assert result.exit_code == code, result.output
+    result = invoke(arguments)
+    assert result.exit_code == code, result.stdout + result.stderr
     if code in (1, 2):
-        assert "Traceback" not in result.output
+        assert "Traceback" not in result.stdout + result.stderr
     if code == 1:
         assert len(result.stderr.strip().splitlines()) == 1
         assert result.stderr.startswith("Error: ")
@@ -316,7 +316,7 @@ def test_missing_inputs(tmp_path):
 def test_debug_shows_where(scene, tmp_path, where):
     call = ["fuse", str(scene), "-m", "none-such", "-o", str(tmp_path / "a.zarr")]
     call = ["--debug", *call] if where == "before" else [*call, "--debug"]
-    result = CliRunner().invoke(main, call)
+    result = invoke(call)
     assert isinstance(result.exception, ValueError)
 
 
@@ -578,7 +578,7 @@ def test_an_output_grows(tiny, tmp_path):
 def test_blocks_that_fail_are_an_error(scene, tmp_path):
     given = ["--dtype", "uint8", "--out-scale-factor", "1e-4"]
     call = ["fuse", scene, "-m", "add", "-o", tmp_path / "a.zarr", *given]
-    result = CliRunner().invoke(main, list(map(str, call)))
+    result = invoke(call)
     assert result.exit_code == 1
     said = result.stderr
     assert re.search(r"Error: \d+ of \d+ blocks failed", said)

@@ -79,10 +79,12 @@ def recommend(compared: xr.Dataset, metric: str = "rmse") -> Advice:
     reference, least = _reference(error.sel(name=compared["trivial"].values))
     by_date = error - least
     served = by_date.notnull().sum("time")
+    mean = by_date.mean("time")
+    squares = ((by_date - mean) ** 2).sum("time")
     gains = xr.Dataset(
         {
-            "gain": 1 - np.exp(by_date.mean("time")),
-            "spread": by_date.std("time", ddof=1).where(served > 1),
+            "gain": 1 - np.exp(mean),
+            "spread": np.sqrt(squares / (served - 1).where(served > 1)),
             "dates": served,
             "wins": (by_date < 0).sum("time"),
         }

@@ -8,9 +8,9 @@ import sys
 
 import click
 import pytest
-from click.testing import CliRunner
 
 import xstf
+from tests.cli.runner import invoke
 from xstf.cli import EXAMPLES, main
 
 COMMANDS = sorted(main.commands)
@@ -19,7 +19,7 @@ CALL = [sys.executable, "-c", "from xstf.cli import main; main()"]
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_help_ends_with_examples_that_the_command_takes(name):
-    result = CliRunner().invoke(main, [name, "--help"])
+    result = invoke([name, "--help"])
     assert result.exit_code == 0
     told = result.output.split("Examples:")[1].replace("\\\n", " ")
     examples = [line.strip() for line in told.splitlines() if line.strip()]
@@ -35,9 +35,9 @@ def test_help_ends_with_examples_that_the_command_takes(name):
 
 def test_a_wrong_command_or_option_is_named():
     for arguments in (["fues"], ["fuse", "--methd", "add"]):
-        result = CliRunner().invoke(main, arguments)
+        result = invoke(arguments)
         assert result.exit_code == 2
-        assert re.search(r"Error: No such (command|option).*(fues|methd)", result.output)
+        assert re.search(r"Error: No such (command|option).*(fues|methd)", result.stderr)
 
 
 @pytest.mark.skipif(os.name == "nt", reason="terminals of POSIX")
@@ -66,10 +66,10 @@ def test_a_terminal_is_sent_no_colours(tiny, tmp_path):
 def test_the_log_is_shown_only_where_it_is_asked_for(tiny, tmp_path):
     scene = xstf.save(tiny[0], tmp_path / "scene.zarr")
     arguments = ["fuse", str(scene), "-m", "add", "-o"]
-    quiet = CliRunner().invoke(main, [*arguments, str(tmp_path / "a.zarr")])
+    quiet = invoke([*arguments, str(tmp_path / "a.zarr")])
     assert quiet.exit_code == 0
-    assert "xstf.archive" not in quiet.output
-    loud = CliRunner().invoke(main, ["--debug", *arguments, str(tmp_path / "b.zarr")])
+    assert "xstf.archive" not in quiet.stderr
+    loud = invoke(["--debug", *arguments, str(tmp_path / "b.zarr")])
     assert re.search(r"xstf.archive.running: \S*b.zarr: add, 2 of 2 blocks to do", loud.stderr)
-    again = CliRunner().invoke(main, [*arguments, str(tmp_path / "c.zarr")])
-    assert "xstf.archive" not in again.output
+    again = invoke([*arguments, str(tmp_path / "c.zarr")])
+    assert "xstf.archive" not in again.stderr

@@ -51,16 +51,14 @@ def test_auto_without_a_gpu_takes_the_cpu_and_says_so(tiny):
 
 @pytest.mark.usefixtures("_no_gpu")
 def test_the_command_line_says_so_in_one_line(tiny, tmp_path):
-    from click.testing import CliRunner
-
-    from xstf.cli import main
+    from tests.cli.runner import invoke
 
     source = xstf.save(tiny[0], tmp_path / "scene.zarr")
     call = ["fuse", str(source), "-m", "add", "-o", str(tmp_path / "out.zarr")]
-    said = CliRunner().invoke(main, [*call, "--device", "cuda"])
+    said = invoke([*call, "--device", "cuda"])
     assert said.exit_code == 1
     assert said.stderr.startswith('Error: device="cuda" cannot be used: there is none; get one')
-    assert CliRunner().invoke(main, [*call, "--device", "auto"]).exit_code == 0
+    assert invoke([*call, "--device", "auto"]).exit_code == 0
 
 
 @pytest.mark.usefixtures("_a_gpu")
