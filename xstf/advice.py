@@ -79,12 +79,10 @@ def recommend(compared: xr.Dataset, metric: str = "rmse") -> Advice:
     reference, least = _reference(error.sel(name=compared["trivial"].values))
     by_date = error - least
     served = by_date.notnull().sum("time")
-    mean = by_date.mean("time")
-    squares = ((by_date - mean) ** 2).sum("time")
     gains = xr.Dataset(
         {
-            "gain": 1 - np.exp(mean),
-            "spread": np.sqrt(squares / (served - 1).where(served > 1)),
+            "gain": 1 - np.exp(by_date.mean("time")),
+            "spread": _deviation(by_date),
             "dates": served,
             "wins": (by_date < 0).sum("time"),
         }
@@ -172,13 +170,21 @@ def _doubts(compared: xr.Dataset) -> list[str]:
     return said
 
 
+def _deviation(values: xr.DataArray) -> xr.DataArray:
+    """Return the standard deviation over the dates, NaN for one; numpy's would warn of it."""
+    count = values.notnull().sum("time")
+    squares = ((values - values.mean("time")) ** 2).sum("time")
+    variance: xr.DataArray = squares / (count - 1).where(count > 1)
+    return variance**0.5
+
+
 def _rivals(name: str, by_date: xr.DataArray) -> list[str]:
     """Return a sentence on those whose difference is within twice its standard error."""
     if by_date.sizes["time"] < 2:
         return []
     behind = by_date - by_date.sel(name=name, drop=True)
     count = behind.notnull().sum("time")
-    error = behind.std("time", ddof=1) / np.sqrt(count.where(count > 1))
+    error = _deviation(behind) / np.sqrt(count)
     close = (behind.mean("time") < 2 * error) & (behind["name"] != name)
     names = [str(n) for n in behind["name"].values[close.values]]
     if not names:

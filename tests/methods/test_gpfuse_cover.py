@@ -5,11 +5,11 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 import xarray as xr
-from scipy.ndimage import gaussian_filter
+from scipy.ndimage import binary_erosion, gaussian_filter
 
 import xstf
 from tests.oracles import gpfuse as oracle
-from xstf.methods import gpfuse
+from xstf.methods import _gp_cover, gpfuse
 from xstf.methods._gp_cover import find_cover, uncovered
 from xstf.methods._gp_extent import EDGES, LENGTH, REACH, place_cover
 from xstf.methods._gp_sensor import Sensor, seen_by
@@ -89,10 +89,56 @@ def test_single_cells_are_no_cover():
     assert find_cover(*cells(true), ERROR)[0] is None
 
 
-def test_what_cells_hardly_tell_is_no_cover():
+@pytest.mark.parametrize(("rule", "value"), [("VAGUE", 0.001), ("UNIFORM", 0.01), ("SHOWN", 1.1)])
+def test_what_cells_tell_or_show_too_little_of_is_no_cover(monkeypatch, rule, value):
+    given = *cells(flood()[1]), ERROR
+    assert find_cover(*given)[0] is not None
+    monkeypatch.setattr(_gp_cover, rule, value)
+    assert find_cover(*given)[0] is None
+
+
+def test_water_that_recedes_is_no_cover():
+    """What was alike before and parts is no cover, though it is the same for most of the cells."""
     change, before, classes = cells(flood()[1])
-    change += np.random.default_rng(4).normal(0, 0.1, change.shape)
-    assert find_cover(change, before, classes, np.full(3, 0.1))[0] is None
+    wet = np.concatenate([classes, flood()[1][None]])
+    assert find_cover(-change, before + change, wet, ERROR)[0] is None
+
+
+def test_a_class_that_is_harvested_is_no_cover(monkeypatch):
+    """Its features foretell where it lies."""
+    _, share = flood()
+    change, before, classes = cells(np.zeros_like(share))
+    field = np.concatenate([(1 - share) * classes, share[None]])
+    before = (1 - share) * before + share * np.array([0.04, 0.25, 0.2])[:, None, None]
+    before += np.random.default_rng(8).normal(0, 0.03, before.shape)
+    after = share * np.array([0.09, 0.12, 0.3])[:, None, None] + (1 - share) * (before + change)
+    assert find_cover(after - before, before, field, ERROR)[0] is None
+    monkeypatch.setattr(_gp_cover, "FORETOLD", 2)
+    assert find_cover(after - before, before, field, ERROR)[0] is not None
+
+
+def test_a_band_that_says_nothing_changes_nothing():
+    change, before, classes = cells(flood()[1])
+    _, expected = find_cover(change, before, classes, ERROR)
+    for level in (0.0, 0.25):
+        more = (np.concatenate([change, 0 * change[:1]]),
+                np.concatenate([before, 0 * before[:1] + level]))  # fmt: skip
+        cover, share = find_cover(*more, classes, np.append(ERROR, 0))
+        assert cover.value[3] == level
+        np.testing.assert_allclose(share, expected, atol=1e-3)
+
+
+def test_below_a_cloud_a_flood_goes_on():
+    _, true = flood()
+    change, before, classes = cells(true)
+    inside = np.argwhere(binary_erosion(true > 0.99, np.ones((5, 5))))[0]
+    cloud = np.zeros(true.shape, bool)
+    cloud[tuple(slice(max(0, at - 3), at + 4) for at in inside)] = True
+    change[:, cloud] = np.nan
+    _, share = find_cover(change, before, classes, ERROR)
+    assert np.isnan(share[cloud]).all()
+    field = place_cover(share, Sensor(8))
+    assert (field[cloud] > 0).mean() > 0.7 * (true[cloud] > 0.5).mean()
 
 
 @pytest.mark.parametrize("sensor", [Sensor(8), Sensor(8, 3.0, -4.0, 2.5)])

@@ -1,6 +1,6 @@
 """What gpfuse scores beside other methods, and whether it knows how far it may be off.
 
-``python -m tests.speed.ours scores --seeds 100 101``: simulated scenes, of methods by name.
+``python -m tests.speed.ours scores --seeds 11 12``: simulated scenes, of methods by name.
 ``python -m tests.speed.ours intervals [--real FOLDER] [--picture FILE]``: the share of errors in
 the interval that should hold nine in ten, by tenths of the deviation; and in others.
 ``python -m tests.speed.ours flood FILE``: a picture of one, of its prediction and deviation.
@@ -19,7 +19,7 @@ import xstf
 from tests.speed.accuracy import boreas, lgc
 from xstf.registry import find
 
-SCALES = {"mixed": 20, "parcels": 16, "flood": 16}
+SCALES = {"mixed": 20, "parcels": 16, "flood": 16}  # of the scenes that intervals are of
 LEVELS = np.linspace(0.05, 0.95, 19)
 APART = np.timedelta64(15, "D")  # pairs of saltonsea that serve are so far from the date
 CLOUDED = "2020-11-26"

@@ -11,24 +11,32 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from xstf.methods._gp_error import FLAT
+
 Array = np.ndarray
 
 ROUNDS = 8  # of finding what most cells do, and which cells do not
 HALVES = 4  # of them from the half that does so best, as any less than half may not
 RIDGE = 1.0  # cells' worth of prior for the worth of each feature
-DEPARTS = 3.5  # deviations from what is expected: a cell that does something else
-ALIKE = 0.1  # of the change of such cells: how far the same cover differs from itself
-CROWD = 1000  # such cells that the cover is looked for among, at most
+DEPARTS = 3.5  # squared, beside the number of bands: distance of a cell that does something else
 NORMAL = 1.4826  # deviations in the median difference from the median
+
+ALIKE = 0.1  # of the change of cells that depart: how far the same cover differs from itself
+CROWD = 1000  # such cells that the cover is looked for among, at most
+CLOSE = 0.3  # how near to its middle, 1 at most, a cell belongs to the crowd
+UNIFORM = 0.4  # of their deviation before: how alike covered cells must have become
+
+# what a cell tells of its share
+TELLS = 2.0  # deviations: a share below is none
+GUESS = 0.5  # deviation of a share that is not known; its neighbours tell
+VAGUE = 0.1  # deviation of the shares of half the cells: a cover that cells do not tell
+SURE = 0.5  # share of a cell that must be covered for a neighbour to be covered in part
+
 FEWEST = 6  # cells side by side that must be covered whole
 SOME = 3  # and in any other place, once there are
-UNIFORM = 0.4  # of their deviation before: how alike covered cells must have become
-SURE = 0.5  # share of a cell that must be covered for a neighbour to be covered in part
-TELLS = 2.0  # deviations: shares below are none
-CLOSE = 0.3  # how near to its middle, 1 at most, a cell belongs to the crowd
-VAGUE = 0.1  # deviation of the share of most cells: a cover that cells do not tell
-GUESS = 0.5  # deviation of the share of a cell that does not tell; its neighbours do
-RINGS = 3  # cells that they tell of, across
+NEARLY = 0.9  # share of cells that look covered whole
+SHOWN = 0.85  # of which so many must show the cover, and not what lies beyond it
+FORETOLD = 0.65  # of the variance of shares: what features explain is a class that parts, no cover
 
 
 @dataclass(frozen=True)
@@ -67,60 +75,52 @@ def find_cover(
         tell.
     """
     bands = np.isfinite(step).any(axis=(1, 2)) & np.isfinite(seen).any(axis=(1, 2))
-    share = np.zeros(step.shape[1:])
+    nowhere = np.zeros(step.shape[1:])
     known = np.isfinite(np.concatenate([step[bands], seen[bands], features])).all(axis=0)
     if not bands.any() or known.sum() < len(features) + FEWEST:
-        return None, share
+        return None, nowhere
     change, before = (image[bands][:, known].astype(np.float64) for image in (step, seen))
-    expected, covariance, departs = _expected(change, features[:, known], error[bands])
+    own = np.concatenate([np.ones((1, known.sum())), features[:, known]])
+    expected, covariance, departs = _expected(change, own, error[bands])
     after, expected = before + change, before + expected
-    near = departs.copy()
-    near[departs] = _crowded(after[:, departs], expected[:, departs], error[bands])
-    if not near.any():
-        return None, share
+    crowd = _crowded(after, expected, departs, error[bands])
+    if crowd is None:
+        return None, nowhere
     value, deviation = np.full((2, len(step)), np.nan)
-    value[bands] = np.median(after[:, near], axis=1)
-    deviation[bands] = after[:, near].std(axis=1)
-    if (deviation[bands] ** 2).sum() > UNIFORM**2 * expected[:, near].var(axis=1).sum():
-        return None, share
+    value[bands] = np.median(after[:, crowd], axis=1)
+    deviation[bands] = after[:, crowd].std(axis=1)
     part, doubt = _mixed(after - expected, value[bands, None] - expected, covariance)
-    if np.median(doubt) > VAGUE:
-        return None, share
-    part[part < TELLS * doubt] = 0
-    share[known], share[~known] = np.where(doubt > GUESS, np.nan, part), np.nan
-    core, whole = np.isnan(share), np.zeros(share.shape, bool)
-    core[known] |= departs
-    whole[known] = near
+    if np.median(doubt) > VAGUE or _explained(part, own) > FORETOLD:
+        return None, nowhere
+    share, core, whole = np.full(known.shape, np.nan), ~known, np.zeros(known.shape, bool)
+    share[known] = np.where(doubt > GUESS, np.nan, np.where(part < TELLS * doubt, 0, part))
+    core[known] = departs | (doubt > GUESS)
+    whole[known] = crowd
     core = _large(core & (_filled(share) > SURE), whole)
-    if not core.any():
-        return None, np.zeros(share.shape)
-    return Cover(value, deviation), np.where(_around(core).any(axis=0), share, 0)
+    nearly = core & (share > NEARLY)
+    if not core.any() or whole[nearly].mean() < SHOWN:
+        return None, nowhere
+    return Cover(value, deviation), np.where(_reached(core, np.isnan(share)), share, 0)
 
 
-def _expected(change: Array, features: Array, error: Array) -> tuple[Array, Array, Array]:
+def _expected(change: Array, rows: Array, error: Array) -> tuple[Array, Array, Array]:
     """Return the change expected of cells, its covariance, and which cells depart from it.
 
     Parameters
     ----------
     change
         (band, cell).
-    features
-        (feature, cell).
+    rows
+        (1 + feature, cell): ones, and features.
     error
         (band,): deviation of the coarse error.
     """
     bands, count = change.shape
-    rows = np.concatenate([np.ones((1, count)), features])
-    prior = np.diag(np.append(0.0, np.full(len(features), RIDGE)))
     expected = np.median(change, axis=1, keepdims=True)
     usual, free = np.ones(count, bool), 1.0
     for turn in range(ROUNDS):
         if turn:
-            own = rows[:, usual]
-            told = own @ own.T
-            effect = np.linalg.solve(told + prior, own @ change[:, usual].T)
-            free = np.trace(np.linalg.solve(told + prior, told))
-            expected = effect.T @ rows
+            expected, free = _fitted(change, rows, usual)
         off = change - expected
         least = 0.5 * error**2 + 1e-6 * (off**2).mean() + 1e-12
         spread = off[:, usual] @ off[:, usual].T / max(usual.sum() - free, 1)
@@ -131,37 +131,69 @@ def _expected(change: Array, features: Array, error: Array) -> tuple[Array, Arra
         half = np.median(distance)
         if turn < HALVES:
             usual = distance <= half
-        else:  # those left out departed more than they would by chance
+        else:
+            # a fit to the better half is too good for the other: by the median of chi squared
             wide = max(half / (bands - 2 / 3), 1) if turn == HALVES else 1
             usual = distance < wide * (DEPARTS**2 + bands)
     return expected, covariance, ~usual
 
 
-def _crowded(after: Array, expected: Array, error: Array) -> Array:
-    """Return which cells show the spectrum that most of them are near to.
+def _fitted(values: Array, rows: Array, among: Array) -> tuple[Array, float]:
+    """Return what rows say of values (..., cell), by least squares among some cells; and freedom.
+
+    The freedom is the number of cells that the rows could fit.
+    """
+    prior = np.diag(np.append(0.0, np.full(len(rows) - 1, RIDGE)))
+    own = rows[:, among]
+    told = own @ own.T
+    effect = np.linalg.solve(told + prior, own @ values[..., among].T)
+    return effect.T @ rows, float(np.trace(np.linalg.solve(told + prior, told)))
+
+
+def _explained(part: Array, rows: Array) -> float:
+    """Return how much of the variance of shares (cell,) features explain."""
+    fitted, free = _fitted(part, rows, np.ones(len(part), bool))
+    left = ((part - fitted) ** 2).sum() / max(len(part) - free, 1)
+    return float(1 - left / max(part.var(), 1e-12))
+
+
+def _crowded(after: Array, expected: Array, departs: Array, error: Array) -> Array | None:
+    """Return which cells show the spectrum that most are near to of those that depart.
+
+    None if they are too few, or were not less alike before.
 
     Parameters
     ----------
     after, expected
-        (band, cell): of the cells that depart from what is expected of them.
+        (band, cell).
+    departs
+        (cell,): those that depart from what is expected of them.
     error
         (band,): deviation of the coarse error.
     """
-    if after.shape[1] < FEWEST:
-        return np.zeros(after.shape[1], bool)
-    unit = np.sqrt(error**2 + ALIKE**2 * ((after - expected) ** 2).mean(axis=1))[:, None]
-    points = after / (unit * len(after) ** 0.5)
+    if departs.sum() < FEWEST:
+        return None
+    spread = ((after - expected)[:, departs] ** 2).mean(axis=1)
+    unit = np.sqrt(error**2 + ALIKE**2 * spread)
+    tells = unit > FLAT
+    unit = unit[tells, None] * tells.sum() ** 0.5
+    points = after[tells][:, departs] / unit
 
     def close(to: Array) -> Array:
         return np.exp(-0.5 * ((points - to) ** 2).sum(axis=0))
 
     some = points[:, :: -(-points.shape[1] // CROWD)]
-    crowd = [close(point[:, None]).sum() for point in some.T]
-    middle = some[:, [int(np.argmax(crowd))]]
+    middle = some[:, [int(np.argmax([close(point[:, None]).sum() for point in some.T]))]]
     for _ in range(ROUNDS):
         weight = close(middle)
         middle = (points * weight).sum(axis=1, keepdims=True) / weight.sum()
-    return close(middle) > CLOSE
+    near = close(middle) > CLOSE
+    were = (expected[tells][:, departs] / unit)[:, near].var(axis=1).sum()
+    if points[:, near].var(axis=1).sum() > UNIFORM**2 * were:
+        return None
+    crowd = departs.copy()
+    crowd[departs] = near
+    return crowd
 
 
 def _mixed(off: Array, away: Array, covariance: Array) -> tuple[Array, Array]:
@@ -191,13 +223,20 @@ def _large(core: Array, whole: Array) -> Array:
     return enough[names] & core
 
 
+def _reached(core: Array, unknown: Array) -> Array:
+    """Return the cells next to the core, and those that do not tell and hang together with it."""
+    from scipy.ndimage import binary_propagation
+
+    hanging = binary_propagation(core, np.ones((3, 3)), core | unknown)
+    return _around(core).any(axis=0) | hanging
+
+
 def _filled(share: Array) -> Array:
-    """Return shares where cells that do not tell take the mean of their neighbours, or 0."""
-    for _ in range(RINGS):
-        told = np.isfinite(share)
+    """Return shares where cells that do not tell take the mean of neighbours, from outside in."""
+    while (told := np.isfinite(share)).any() and not told.all():
         total, count = (_around(a).sum(axis=0) for a in (np.where(told, share, 0), told))
         share = np.where(told, share, total / np.where(count > 0, count, np.nan))
-    return np.nan_to_num(share)
+    return share
 
 
 def _around(image: Array) -> Array:

@@ -129,6 +129,8 @@ def find_look(windows: Array, statistics: Statistics, pairs: tuple[int, ...], cl
     ]
     alike = 1 / (2 * BREADTH[len(pairs) > 1] * max(float(np.mean(noise)), TINY) * len(mean))
     spectra = _denoised(scaled.reshape(len(mean), side, side, -1), alike)
+    if len(spectra) == 0:  # no pixel has all that is looked at
+        spectra = np.zeros((1, len(mean)), np.float32)
     return Look(pairs, mean, deviation, alike, *find_classes(spectra, classes))
 
 

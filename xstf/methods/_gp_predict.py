@@ -157,7 +157,7 @@ class Prediction:
         error = self.b.numbers.error.deviation**2
         as_change = error * np.minimum(error / np.maximum(variance, FLAT**2), 1)
         everywhere = hidden * variance + coarse * as_change
-        # cells see the coarse error too, and so little of how wrong the shares of a band are
+        # squared, as found: cells see the error too, which hides how far a band departs
         of_cells = np.stack([unknown * found.surprise**2 * variance, everywhere])
         shares, constant = of_cells.astype(np.float32)[..., None, None]
         return shares * self.unknown() + constant + np.float32(detail) * self.detail**2

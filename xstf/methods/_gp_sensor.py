@@ -84,7 +84,7 @@ class Sensor:
 
 def reach_of(scale: int) -> int:
     """Return the fine pixels beyond a cell that the widest footprint may take."""
-    return int(np.ceil((FARTHEST + CUT * WIDEST) * scale))
+    return int(np.ceil((FARTHEST + CUT * WIDEST) * scale)) + 1  # a footprint begins between pixels
 
 
 def part_of(scale: int) -> int:

@@ -25,7 +25,7 @@ DETAIL = 0.5  # of one pair's detail that is kept
 TRUST = {1: 0.5, 2: 0.4}  # of the variance of the coarse error, with one pair and with several
 SMOOTHEST = 0.7  # share of error in coarse change, beyond which smooth change counts no more
 LEAST = 0.01  # a share of smooth change that is not worth while
-NOTHING: dict[str, Any] = {"cover": None}  # covers the scene
+NOTHING: dict[str, Any] = {"cover": None}  # that covers the scene is looked for
 
 
 @register("gpfuse")
@@ -78,7 +78,9 @@ class Gpfuse(Method):
 
     def memory_aside(self, cells: int, pairs: int) -> float:
         """Count what is known of each cell, and the equations of tiles and windows."""
-        return (22.0 + 10.0 * _looks_at(pairs)) * (self.classes + 8) * cells + 64e6
+        features = (22.0 + 10.0 * _looks_at(pairs)) * (self.classes + 8) * cells
+        covers = 1100.0 * cells if pairs == 1 else 0.0  # parts of cells that one is placed in
+        return features + covers + 64e6
 
     def prepare(self, scene: Whole) -> Prepared:
         """Find the sensor, the classes, and the weights of the cells on each date."""
