@@ -98,7 +98,7 @@ def find_cover(
     whole[known] = crowd
     core = _large(core & (_filled(share) > SURE), whole)
     nearly = core & (share > NEARLY)
-    if not core.any() or whole[nearly].mean() < SHOWN:
+    if not core.any() or whole[nearly].sum() < SHOWN * nearly.sum():
         return None, nowhere
     return Cover(value, deviation), np.where(_reached(core, np.isnan(share)), share, 0)
 
