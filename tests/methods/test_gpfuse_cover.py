@@ -1,13 +1,12 @@
 """What covers the land between the dates: found, placed, and laid over what gpfuse predicts."""
 
-from dataclasses import dataclass
-
 import numpy as np
 import pytest
 import xarray as xr
 from scipy.ndimage import binary_erosion, gaussian_filter
 
 import xstf
+from tests.methods.test_gpfuse import GIVEN, Watched
 from tests.oracles import gpfuse as oracle
 from xstf.methods import _gp_cover, gpfuse
 from xstf.methods._gp_cover import find_cover, uncovered
@@ -186,18 +185,6 @@ def test_a_flood_gets_its_edge(flooded, monkeypatch):
     inside = (abs(made.fused - truth.sel(time=[date])) < 1.645 * made.sd).values
     assert 0.85 < inside.mean() < 0.97
     assert float(made.sd.mean()) < float(without.sd.mean())
-
-
-GIVEN = []
-
-
-@dataclass(frozen=True, kw_only=True)
-class Watched(Gpfuse):
-    """gpfuse that keeps the block it was given."""
-
-    def block(self, b):
-        GIVEN.append(b)
-        return super().block(b)
 
 
 def test_laid_over_the_land_by_its_share(flooded):
