@@ -156,7 +156,7 @@ def test_public_names_are_there(name):
 
 def test_unknown_names_are_refused():
     with pytest.raises(AttributeError, match="'xstf' has no attribute 'nonsense'"):
-        xstf.nonsense  # noqa: B018
+        xstf.nonsense  # noqa: B018 - to ask for it is the test
 
 
 def test_no_public_name_is_a_module():

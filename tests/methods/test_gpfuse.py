@@ -1,6 +1,8 @@
 """gpfuse against a dense Gaussian process in plain numpy, by known answers, and with gaps."""
 
+import warnings
 from dataclasses import dataclass
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -13,11 +15,11 @@ from xstf.kernels.footprints import add_worth, footprints
 from xstf.methods import _gp_model as model
 from xstf.methods._gp_classes import find_classes
 from xstf.methods._gp_error import find_error, standard
-from xstf.methods._gp_features import kept_detail
+from xstf.methods._gp_features import find_look, kept_detail
 from xstf.methods._gp_gain import find_gain, spread_gain
 from xstf.methods._gp_members import members_of
 from xstf.methods._gp_predict import Prediction, blend, describe
-from xstf.methods._gp_sensor import Sensor, find_sensor, seen_by
+from xstf.methods._gp_sensor import Sensor, find_sensor, reach_of, seen_by
 from xstf.methods._gp_solve import solve, tiles
 from xstf.methods.gpfuse import TRUST, Gpfuse
 
@@ -199,6 +201,24 @@ def test_the_sensor_is_found(y, x, spread):
     inner = (slice(None), slice(5, -5), slice(5, -5))
     # both end the spread, not at the very same pixel
     np.testing.assert_allclose(exact[inner], coarse[inner], atol=0.02 * coarse.std())
+
+
+@pytest.mark.parametrize("scale", [2, 3, 8, 30])
+def test_the_widest_footprint_lies_within_reach(scale):
+    for shift in (-1.25, 0.3, 1.25):
+        (first, taps), _ = Sensor(scale, shift * scale, 0.0, scale).taps
+        assert -first <= reach_of(scale)
+        assert first + len(taps) - scale <= reach_of(scale)
+
+
+def test_where_no_pixel_has_every_band_no_class_is_found():
+    windows = np.full((1, 2, 25, 4, 4), np.nan)
+    windows[0, 0] = 0.2
+    known = SimpleNamespace(mean=np.full((1, 2), 0.2), deviation=np.full((1, 2), 0.1))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        look = find_look(windows, known, (0,), 5)
+    assert look.sizes == (2, 1)
 
 
 def test_denoising_and_classes_equal_the_oracle():

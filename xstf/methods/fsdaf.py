@@ -43,7 +43,7 @@ class ClassChange(Classified):
     @property
     def interpolation(self) -> Method:
         """The method that makes the spatial prediction."""
-        raise NotImplementedError
+        raise NotImplementedError  # each method of class changes has its own
 
     @property
     def on_gpu(self) -> bool:  # type: ignore[override]  # a spatial prediction may not

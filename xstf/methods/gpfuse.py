@@ -25,7 +25,7 @@ DETAIL = 0.5  # of one pair's detail that is kept
 TRUST = {1: 0.5, 2: 0.4}  # of the variance of the coarse error, with one pair and with several
 SMOOTHEST = 0.7  # share of error in coarse change, beyond which smooth change counts no more
 LEAST = 0.01  # a share of smooth change that is not worth while
-NOTHING: dict[str, Any] = {"cover": None}  # that covers the scene is looked for
+NOTHING: dict[str, Any] = {"cover": None}  # lies over the scene
 
 
 @register("gpfuse")

@@ -18,13 +18,14 @@ from xstf.checks import Parts, take_apart, with_observed
 from xstf.dates import text_of
 from xstf.gathering import Feed, as_dask
 from xstf.nn.checkpoint import differences, pack, unpack
+from xstf.nn.course import Course, Schedule
 from xstf.nn.inputs import Normaliser, normaliser
 from xstf.nn.kept import Kept, weights_of
 from xstf.nn.learned import Learned
 from xstf.nn.model import PairModel
 from xstf.nn.patches import Source
 from xstf.nn.predict import device_of, rounding
-from xstf.nn.train import Course, Schedule, judge, train
+from xstf.nn.train import judge, train
 from xstf.progress import meter_of
 
 if TYPE_CHECKING:

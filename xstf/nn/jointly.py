@@ -41,7 +41,7 @@ class JointModel(PairModel):
         torch.Tensor
             (n, pair or 1, band, y, x), `radius` pixels smaller on each side.
         """
-        raise NotImplementedError
+        raise NotImplementedError  # each network that takes its pairs together has its own
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,7 +12,7 @@ import dask
 from xstf.checks import Parts
 from xstf.fingerprint import fingerprints
 from xstf.nn.checkpoint import Weights, differences, pack, read, unpack, write
-from xstf.nn.train import Course
+from xstf.nn.course import Course
 
 
 class Kept:

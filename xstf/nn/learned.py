@@ -52,7 +52,7 @@ class Learned(Method):
 
     def build(self, bands: int, scale: int = 1) -> Any:
         """Return the network for scenes of so many bands and of a scale, untrained."""
-        raise NotImplementedError
+        raise NotImplementedError  # each method that learns has its own
 
     def made(self, bands: int, scale: int) -> Any:
         """Return the network with what comes before it, untrained."""

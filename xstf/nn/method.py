@@ -72,7 +72,7 @@ class Network(Learned):
     @property
     def radius(self) -> int:
         """Pixels that the network looks at around its own."""
-        raise NotImplementedError
+        raise NotImplementedError  # each network knows its layers
 
     def edge(self, scale: int) -> int:
         """Pixels around its own by which forecasts are put together."""
@@ -88,7 +88,7 @@ class Network(Learned):
 
     def build(self, bands: int, scale: int = 1) -> PairModel:
         """Return the network for scenes of so many bands and of a scale, untrained."""
-        raise NotImplementedError
+        raise NotImplementedError  # each network is another
 
     def made(self, bands: int, scale: int) -> PairModel:
         """Return the network with what comes before it, untrained."""
@@ -150,7 +150,7 @@ class Network(Learned):
         coarse, target
             (pair, band, y, x) and (pair, date, band, y, x): the coarse images, alike.
         """
-        raise NotImplementedError
+        raise NotImplementedError  # each network weighs its pairs in its own way
 
     def halo(self, scale: int) -> int:
         """Pixels that the network and the weights of its forecasts look at."""

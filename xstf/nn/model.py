@@ -80,7 +80,7 @@ class PairModel(nn.Module):
         later
             Whether the target comes after the pair.
         """
-        raise NotImplementedError
+        raise NotImplementedError  # each network has its own layers
 
     def misfit(self, images: Filled, later: bool, truth: Tensor, seen: Tensor) -> Tensor:
         """Return the loss: the mean squared error in steps of the band's change, where seen."""

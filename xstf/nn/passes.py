@@ -16,12 +16,12 @@ from xstf.checks import Parts, take_apart, with_observed
 from xstf.method import param
 from xstf.methods.fsdaf import ClassChange
 from xstf.nn.checkpoint import pack
+from xstf.nn.course import Course, copied, moments_of, remember
 from xstf.nn.fit import FINE_TUNE, bands_of, known_of, tensors_of, warn_of_scores
 from xstf.nn.inputs import Normaliser
 from xstf.nn.kept import Kept
 from xstf.nn.learned import Learned
 from xstf.nn.predict import device_of
-from xstf.nn.train import Course, copied, moments_of, remember
 from xstf.planning import on_cells
 from xstf.progress import meter_of
 
@@ -69,7 +69,7 @@ class Pupil(ClassChange, Learned):
 
     def school(self, parts: Parts, dates: list[int], where: torch.device) -> School:
         """Return what is trained on some dates of a scene, drawn by the seed."""
-        raise NotImplementedError
+        raise NotImplementedError  # what is trained, each method says
 
     def suit(self, bands: list[str], scale: int, limits: tuple[float, float] | None) -> None:
         """Raise where the weights were trained for another kind of scene, saying what differs."""

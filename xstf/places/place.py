@@ -26,7 +26,7 @@ class Place:
 
     def store(self, mode: str = "r") -> Any:
         """Return what zarr and xarray open."""
-        raise NotImplementedError
+        raise NotImplementedError  # each kind of place opens its own
 
     @property
     def given(self) -> Any:
@@ -125,7 +125,7 @@ class Place:
 
     def become(self, other: Place) -> None:
         """Take the place of another, which is gone then; in one step."""
-        raise NotImplementedError
+        raise NotImplementedError  # asked only of what `replacement` or `growth` gives
 
     def growth(self) -> Place | None:
         """Return where what this grows into lies; None where the two cannot share what stays."""
@@ -133,11 +133,11 @@ class Place:
 
     def beside(self) -> AbstractContextManager[Place]:
         """Give a place to make a store in that can `become` another, else it is gone at the end."""
-        raise NotImplementedError
+        raise NotImplementedError  # asked only where `growth` gives a place
 
     def share(self, key: str, other: Place, at: str) -> bool:
         """Let what lies at a key lie in another place too; say whether there is anything."""
-        raise NotImplementedError
+        raise NotImplementedError  # asked only where `growth` gives a place
 
     @contextmanager
     def growing(self) -> Iterator[Place]:
